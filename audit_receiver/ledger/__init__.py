@@ -1,0 +1,1 @@
+"""The only room with a disk: one writer, any number of readers."""

@@ -1,0 +1,1 @@
+"""OTLP as a language: bytes to messages to observations, no sockets."""

@@ -1,0 +1,1 @@
+"""The write path's doors and the one function behind them."""

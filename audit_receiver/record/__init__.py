@@ -1,0 +1,1 @@
+"""What an audit record is, as values and as canonical text."""

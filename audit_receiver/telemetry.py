@@ -1,0 +1,57 @@
+"""Our own metrics, named in one table. Logs go through the standard library's logging."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_RECORDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+
+RECORDS = Counter(
+    "audit_receiver_records",
+    "Spans and log records by what became of them: stored, duplicate, conflict, skipped.",
+    ["signal", "transport", "result"],
+    registry=REGISTRY,
+)
+REQUESTS = Counter(
+    "audit_receiver_requests",
+    "Export requests by transport and answer (HTTP status or gRPC code).",
+    ["transport", "code"],
+    registry=REGISTRY,
+)
+COMMIT_SECONDS = Histogram(
+    "audit_receiver_commit_seconds",
+    "Time of one ledger transaction, BEGIN to the return of COMMIT.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+GROUP_RECORDS = Histogram(
+    "audit_receiver_group_records",
+    "Entries written by one ledger transaction.",
+    buckets=_RECORDS,
+    registry=REGISTRY,
+)
+QUEUE_RECORDS = Gauge(
+    "audit_receiver_queue_records", "Records waiting for the writer.", registry=REGISTRY
+)
+IN_FLIGHT_BYTES = Gauge(
+    "audit_receiver_in_flight_bytes", "Request bytes held in memory.", registry=REGISTRY
+)
+LEDGER_ENTRIES = Gauge(
+    "audit_receiver_ledger_entries", "Entries in the ledger (its tree size).", registry=REGISTRY
+)
+LEDGER_BYTES = Gauge("audit_receiver_ledger_bytes", "Size of the ledger file.", registry=REGISTRY)
+WAL_BYTES = Gauge(
+    "audit_receiver_wal_bytes", "Size of the ledger's write-ahead log.", registry=REGISTRY
+)
+LAST_COMMIT = Gauge(
+    "audit_receiver_last_commit_timestamp_seconds",
+    "Wall clock of the last commit.",
+    registry=REGISTRY,
+)
+INCIDENTS = Counter(
+    "audit_receiver_incidents",
+    "Incidents by kind, recorded in the ledger or not.",
+    ["incident"],
+    registry=REGISTRY,
+)

@@ -1,0 +1,1 @@
+"""What a log is: bytes and hashes, without a word of audit."""

@@ -1,0 +1,1 @@
+"""Our own protobuf messages, generated from proto/ by `make proto`."""

@@ -1,0 +1,1 @@
+"""Every check of a ledger, over values: no file, no database."""

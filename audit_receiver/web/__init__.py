@@ -1,0 +1,1 @@
+"""Read doors: health and metrics."""
