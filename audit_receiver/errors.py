@@ -1,12 +1,12 @@
-"""The error family. Two questions decide a class: should the sender try again, and whose fault is it?
+"""The error family: should the sender try again, and whose fault is it?
 
-`otlp.status` turns these into HTTP and gRPC answers; the command line turns them into exit codes.
+`otlp.status` turns these into HTTP and gRPC answers, the command line into exit codes.
 Findings of a verification are values (`verify.findings`), not exceptions: a reader wants them all.
 """
 
 
 class AuditReceiverError(Exception):
-    """Anything that this program raises on purpose. The message says what happened and what to do."""
+    """Anything raised on purpose. The message says what happened and what to do."""
 
 
 class SenderError(AuditReceiverError):
@@ -30,7 +30,7 @@ class UnsupportedMediaType(SenderError):
 
 
 class RequestTooLarge(SenderError):
-    """The request is over a size or item limit, before or after inflating (413, RESOURCE_EXHAUSTED)."""
+    """Over a size or item limit, before or after inflating (413, RESOURCE_EXHAUSTED)."""
 
 
 class RetryLater(AuditReceiverError):
@@ -56,7 +56,7 @@ class IntegrityError(AuditReceiverError):
 
 
 class LedgerFatal(IntegrityError):
-    """COMMIT failed in a way that leaves the file's state unknown: the process must end (exit 1)."""
+    """COMMIT failed and left the file's state unknown: the process must end (exit 1)."""
 
 
 class ConfigError(AuditReceiverError):
