@@ -17,7 +17,16 @@ from audit_receiver.ledger.model import (
 from audit_receiver.record.model import Draft
 
 __all__ = [
-    "Appended", "Appender", "Clock", "Commit", "Delivery", "Done", "LedgerSettings", "Observer", "Status", "Tip",
+    "Appended",
+    "Appender",
+    "Clock",
+    "Commit",
+    "Delivery",
+    "Done",
+    "LedgerSettings",
+    "Observer",
+    "Status",
+    "Tip",
 ]
 
 
@@ -58,7 +67,7 @@ class Appender:
         raise NotImplementedError
 
     def record(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Write an own record with the next group; incidents are limited to one a second by kind."""
+        """Write an own record with the next group; incidents at most one a second by kind."""
 
     def submit_record(self, event: str, fields: Mapping[str, Any], done: Done) -> None:
         """As `record`, for a caller that waits until it is durable (reads)."""

@@ -20,7 +20,8 @@ PAGE_BYTES = 8192
 CHECKPOINT_PAGES = 4000  # 32 MB: a checkpoint every few thousand records, a WAL that stays small
 WAL_LIMIT_BYTES = 64 * 1024 * 1024  # what the WAL is cut back to once a long reader has gone
 BUSY_MILLISECONDS = 2000  # somebody else's write lock is waited for this long
-SCHEMA_SHA3 = "3cace8f0aaecf37424cba2d9762b6866938b55b40d03bbe83e03226ae7f24ed0"  # digest of schema.sql as SQLite keeps it; every genesis states it
+# Digest of schema.sql as SQLite keeps it; every genesis states it.
+SCHEMA_SHA3 = "3cace8f0aaecf37424cba2d9762b6866938b55b40d03bbe83e03226ae7f24ed0"
 
 # Tables that SQLite's planner and Litestream add; anything else named sqlite_* counts (DESIGN 3.8).
 _NOT_OURS = frozenset({"sqlite_stat1", "sqlite_stat4", "_litestream_seq", "_litestream_lock"})

@@ -70,7 +70,8 @@ def load(files: LedgerFiles, named: VerifierKey) -> Keys:
         signer = SignerKey.from_pem(named.name, pem)
     except (NoteError, ValueError) as exc:
         raise LedgerError(
-            f"{files.key}: not an Ed25519 private key in PKCS#8 PEM: {exc}. Restore it from a backup"
+            f"{files.key}: not an Ed25519 private key in PKCS#8 PEM: {exc}."
+            " Restore it from a backup"
         ) from exc
     if signer.verifier.public != named.public:
         raise LedgerError(

@@ -8,9 +8,7 @@ On a file that was tampered with a value can be of any type, and text that is no
 import os
 import sqlite3
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -21,9 +19,9 @@ from audit_receiver.errors import LedgerError
 from audit_receiver.ledger import database
 from audit_receiver.ledger.keys import LedgerFiles
 from audit_receiver.ledger.lock import is_held
+from audit_receiver.ledger.statement import Row, guarded_select, lenient_text
 from audit_receiver.tlog import merkle
 
-Row = tuple[Any, ...]
 CHUNK_ROWS = 4096
 CHUNK_BYTES = 32 * 1024 * 1024
 _FIRST_POSSIBLE = -(2**63)
@@ -118,12 +116,14 @@ class Reader:
 
     def size(self) -> int:
         """The number of entries that are there now: the end to fix at the start of a reading."""
-        first, last, count = self.bounds()
-        return 0 if not count else int(last) + 1 if isinstance(last, int) else count
+        last = self.bounds()[1]
+        return last + 1 if isinstance(last, int) else 0
 
-    def bounds(self) -> tuple[Any, Any, int]:
-        """(lowest seq, highest seq, number of rows); a full scan only of the b-tree's pages."""
-        return self._rows("SELECT min(seq), max(seq), count(*) FROM main.entry NOT INDEXED")[0]  # type: ignore[return-value]
+    def bounds(self) -> tuple[Any, Any]:
+        """(lowest seq, highest seq); (None, None) without entries."""
+        first = self._rows("SELECT min(seq) FROM main.entry NOT INDEXED")[0][0]
+        last = self._rows("SELECT max(seq) FROM main.entry NOT INDEXED")[0][0]
+        return first, last
 
     def tip_head(self) -> Row | None:
         """The newest head (size, root, signature, epoch), or None."""
@@ -132,7 +132,9 @@ class Reader:
         )
         return rows[0] if rows else None
 
-    def heads(self, first_size: int = _FIRST_POSSIBLE, end_size: int = _PAST_POSSIBLE) -> Iterator[Row]:
+    def heads(
+        self, first_size: int = _FIRST_POSSIBLE, end_size: int = _PAST_POSSIBLE
+    ) -> Iterator[Row]:
         """Heads (size, root, signature, epoch) with first_size <= size < end_size, in order."""
         sql = (
             "SELECT size, root, signature, epoch FROM main.head NOT INDEXED"
@@ -158,7 +160,9 @@ class Reader:
         """MTH(D[lo:hi]) of RFC 6962 for proofs over the first `size` entries."""
 
         def node(level: int, idx: int) -> bytes:
-            rows = self._rows("SELECT hash FROM main.node WHERE level = ? AND idx = ?", (level, idx))
+            rows = self._rows(
+                "SELECT hash FROM main.node WHERE level = ? AND idx = ?", (level, idx)
+            )
             if not rows:
                 raise UnreadableLedger(f"{self.path}: tree node {level}/{idx} is missing")
             return bytes(rows[0][0])
@@ -184,18 +188,10 @@ class Reader:
     ) -> tuple[list[str], Iterator[Row]]:
         """Run one reading statement of somebody else's; (column names, rows).
 
-        It can read this ledger and nothing else: no ATTACH, no writing, no other pragma than those
-        that tell. limit_seconds > 0 ends it, also while rows are fetched.
+        It can read this ledger and nothing else: no ATTACH, no writing, only telling pragmas.
+        limit_seconds > 0 ends it with LedgerError, also while rows are fetched.
         """
-        cursor = self._connection.cursor()
-        limiter = _Limiter(limit_seconds)
-        with self._guarded(limiter):
-            try:
-                cursor.execute(sql, parameters)
-            except (sqlite3.Warning, sqlite3.ProgrammingError, sqlite3.Error) as exc:
-                raise limiter.error(exc) from exc
-        columns = [column[0] for column in cursor.description or ()]
-        return columns, self._fetch(cursor, limiter)
+        return guarded_select(self.path, sql, parameters, limit_seconds)
 
     def integrity_check(
         self, progress: Callable[[str], None] | None = None, scratch: Path | None = None
@@ -218,3 +214,113 @@ class Reader:
                 return _check(connection)
             finally:
                 connection.close()
+
+    def copy_to(self, target: Path) -> None:
+        """Write a consistent copy of the ledger to a new file (VACUUM INTO)."""
+        connection = database.open_reader(self.path)
+        try:
+            connection.execute("PRAGMA query_only=OFF")  # mode=ro still holds; VACUUM INTO needs it
+            connection.execute("VACUUM main INTO ?", (str(target),))
+        except sqlite3.Error as exc:
+            raise UnreadableLedger(
+                f"{self.path}: cannot be copied to {target.parent}: {exc}. It takes as much free"
+                " space there as the ledger is large"
+            ) from exc
+        finally:
+            connection.close()
+
+    def _nodes_of(self, level: Any) -> Iterator[Row]:
+        sql = (
+            "SELECT level, idx, hash FROM main.node"
+            " WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx"
+        )
+        first: Any = _FIRST_POSSIBLE
+        while True:
+            rows = self._rows(f"{sql} LIMIT {CHUNK_ROWS}", (level, first, _PAST_POSSIBLE))
+            yield from rows
+            if len(rows) < CHUNK_ROWS:
+                return
+            first = rows[-1][1] + 1
+
+    def _by_key(self, sql: str, first: int, end: int) -> Iterator[Row]:
+        """Rows in chunks, each chunk one transaction that is over before the caller sees a row."""
+        while True:
+            rows, complete = self._chunk(sql, first, end)
+            yield from rows
+            if complete:
+                return
+            first = rows[-1][0] + 1
+
+    def _chunk(self, sql: str, first: int, end: int) -> tuple[list[Row], bool]:
+        try:
+            return self._fetch_chunk(sql, first, end)
+        except sqlite3.OperationalError as exc:
+            if "decode" not in str(exc):  # sqlite3 has no code for text that is not UTF-8
+                raise UnreadableLedger(
+                    f"{self.path}: cannot be read on from {first}: {exc}"
+                ) from exc
+        except sqlite3.Error as exc:
+            raise UnreadableLedger(f"{self.path}: cannot be read on from {first}: {exc}") from exc
+        self._connection.text_factory = lenient_text  # slow, so only where it is needed
+        try:
+            return self._fetch_chunk(sql, first, end)
+        except sqlite3.Error as exc:
+            raise UnreadableLedger(f"{self.path}: cannot be read on from {first}: {exc}") from exc
+        finally:
+            self._connection.text_factory = str
+
+    def _fetch_chunk(self, sql: str, first: int, end: int) -> tuple[list[Row], bool]:
+        rows: list[Row] = []
+        held = 0
+        cursor = self._connection.execute(f"{sql} LIMIT {CHUNK_ROWS}", (first, end))
+        try:
+            while batch := cursor.fetchmany(256):
+                rows += batch
+                held += sum(len(row[-1]) for row in batch if isinstance(row[-1], (str, bytes)))
+                if held > CHUNK_BYTES:
+                    return rows, False
+        finally:
+            cursor.close()
+        return rows, len(rows) < CHUNK_ROWS
+
+    def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        self._connection.text_factory = lenient_text
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as exc:
+            raise UnreadableLedger(f"{self.path}: {exc}") from exc
+        finally:
+            self._connection.text_factory = str
+
+    def _opening_error(self, exc: sqlite3.Error) -> LedgerError:
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        directory = self.path.absolute().parent
+        if not os.access(self.path, os.R_OK):
+            return LedgerError(f"{self.path}: this user may not read it; join the ledger's group")
+        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and not os.access(
+            directory, os.W_OK
+        ):
+            return LedgerError(
+                f"{self.path}: the ledger is in WAL mode without a running service (it was not"
+                f" stopped cleanly, or only the .db file was copied), and this user may not write"
+                f" to {directory}, which SQLite needs to read it. Start the service, or stop it"
+                " cleanly once, or read as the service's user, or copy ledger.db together with its"
+                " -wal into a directory of your own"
+            )
+        if code == sqlite3.SQLITE_NOTADB:
+            return UnreadableLedger(f"{self.path}: is not a SQLite file: {exc}")
+        return UnreadableLedger(f"{self.path}: cannot be opened: {exc}")
+
+
+def _check(connection: sqlite3.Connection) -> list[str]:
+    connection.text_factory = lenient_text
+    try:
+        rows = connection.execute("PRAGMA main.integrity_check(100)").fetchall()
+    except sqlite3.Error as exc:
+        return [f"integrity_check stopped: {exc}"]
+    texts = [row[0] if isinstance(row[0], str) else repr(row[0]) for row in rows]
+    return [] if texts == ["ok"] else texts
+
+
+def _as_bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
