@@ -1,0 +1,168 @@
+"""AnyValue and attribute lists as canonical values, without loss (DESIGN 3.3).
+
+What the canonical form cannot hold stands as its protobuf bytes: an AnyValue as `{"$otlp"}`, an attribute
+list beside its object as `attributes_raw` (base64 of a serialised KeyValueList).
+A KeyValue without value reads `{"$otlp": ""}`, which is not the `null` of a value that is present and empty.
+"""
+
+import base64
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from audit_receiver.errors import MalformedRequest, RequestTooLarge
+from audit_receiver.otlp.schema import AnyValue, ArrayValue, KeyValueList
+from audit_receiver.otlp.wire import count_fields
+from audit_receiver.record import canonical
+from audit_receiver.record.model import Attributes, CanonicalValue
+
+LARGE_BYTES = 1 << 16  # from here on a message is counted before it is parsed
+_KEYS_KEPT = 8192
+
+
+class ValueReader:
+    """Reads the values of one request. `flags` collects what is to be said of the record at hand."""
+
+    __slots__ = ("_keys", "flags", "left", "nesting")
+
+    def __init__(self, nesting: int = 64, values: int = 2_000_000) -> None:
+        self.flags: set[str] = set()
+        self.nesting = nesting
+        self.left = values  # how many nested values the request may still hold
+
+    def attributes(self, pairs: Any, careful: bool) -> tuple[Attributes, str | None]:
+        """An attribute list as one object, and the whole list in base64 where the object falls short.
+
+        Args:
+            pairs: repeated KeyValue.
+            careful: there may be unknown fields in it.
+        """
+        result: Attributes = {}
+        lossy = careful and self._has_unknown(pairs)
+        for pair in pairs:
+            value = pair.value
+            text = value.string_value
+            if text and not careful:  # nearly always
+                try:
+                    plain = text.decode()
+                except UnicodeDecodeError:
+                    plain = "\0"
+                found = plain if "\0" not in plain else canonical.of_string(text, self.flags)
+            elif pair.HasField("value"):
+                found = self.value(value, careful)
+            else:
+                found = canonical.raw_value(b"", self.flags)
+            raw_key = pair.key
+            key = _KEYS.get(raw_key)
+            result[key if key is not None else self._key(raw_key)] = found
+        repeated = len(result) != len(pairs)
+        if not (repeated or lossy):
+            return result, None
+        self.flags.add("duplicate_keys" if repeated else "raw_value")
+        if lossy:
+            self.flags.add("raw_value")
+        whole = KeyValueList(values=pairs).SerializeToString()
+        return result, base64.b64encode(whole).decode()
+
+    def value(self, value: Any, careful: bool, level: int = 1) -> CanonicalValue:
+        """One AnyValue that is present, `level` deep."""
+        if careful and len(UnknownFieldSet(value)):
+            return self._raw(value)
+        match value.WhichOneof("value"):
+            case None:
+                return None
+            case "string_value":
+                return canonical.of_string(value.string_value, self.flags)
+            case "bool_value":
+                return value.bool_value
+            case "int_value":
+                return canonical.of_int(value.int_value)
+            case "double_value":
+                return canonical.of_double(value.double_value)
+            case "bytes_value":
+                return canonical.of_bytes(value.bytes_value)
+            case "array_value":
+                return self._array(value, level + 1)
+            case _:
+                return self._map(value, level + 1)
+
+    def _array(self, value: Any, level: int) -> CanonicalValue:
+        array, careful = self._nested(ArrayValue, value.array_value, level)
+        if careful and len(UnknownFieldSet(array)):
+            return self._raw(value)
+        return [self.value(item, careful, level) for item in array.values]
+
+    def _map(self, value: Any, level: int) -> CanonicalValue:
+        pairs, careful = self._nested(KeyValueList, value.kvlist_value, level)
+        keys = [pair.key for pair in pairs.values]
+        if len(set(keys)) != len(keys):
+            return self._raw(value)
+        if careful and (len(UnknownFieldSet(pairs)) or self._has_unknown(pairs.values)):
+            return self._raw(value)
+        result: Attributes = {}
+        for pair in pairs.values:
+            result[self._key(pair.key)] = (
+                self.value(pair.value, careful, level)
+                if pair.HasField("value")
+                else canonical.raw_value(b"", self.flags)
+            )
+        return result
+
+    def _nested(self, kind: Any, raw: bytes, level: int) -> tuple[Any, bool]:
+        """Parse the inside of an array or map: it, and whether to look out for unknown fields."""
+        if level > self.nesting:
+            raise MalformedRequest(f"values nest deeper than {self.nesting} levels")
+        if len(raw) > LARGE_BYTES:
+            self.left -= count_fields(raw, (), self.left)
+        else:
+            self.left -= len(raw) >> 5
+        if self.left <= 0:
+            raise RequestTooLarge("the request holds too many nested values; send smaller batches")
+        return parse(kind, raw)
+
+    def _raw(self, value: Any) -> CanonicalValue:
+        return canonical.raw_value(value.SerializeToString(deterministic=True), self.flags)
+
+    def _key(self, raw: bytes) -> str:
+        known = _KEYS.get(raw)
+        if known is not None:
+            return known
+        flags: set[str] = set()
+        key = canonical.key(raw, flags)
+        if flags:
+            self.flags |= flags
+        elif len(_KEYS) < _KEYS_KEPT and len(raw) < 128:
+            _KEYS[raw] = key
+        return key
+
+    @staticmethod
+    def _has_unknown(pairs: Any) -> bool:
+        return any(len(UnknownFieldSet(pair)) for pair in pairs)
+
+
+_KEYS: dict[bytes, str] = {}  # ordinary keys: the same few, again and again
+
+
+def parse(kind: Any, raw: bytes) -> tuple[Any, bool]:
+    """Parse one message; True if it may hold unknown fields or fields written twice.
+
+    The message that comes back is whole. A serialised size that differs once unknown fields are discarded
+    is the cheapest test there is: looking into each part costs three times as much.
+    """
+    try:
+        message = kind.FromString(raw)
+    except DecodeError:
+        raise MalformedRequest(f"a {kind.DESCRIPTOR.name} is not valid protobuf") from None
+    message.DiscardUnknownFields()
+    size = message.ByteSize()
+    if size == len(raw):
+        return message, False
+    # Go senders also write empty ids out, so a difference alone says little.
+    message = kind.FromString(raw)
+    return message, message.ByteSize() != size
+
+
+def any_value(raw: bytes) -> Any:
+    """An AnyValue from its bytes."""
+    return AnyValue.FromString(raw)
