@@ -12,24 +12,26 @@ from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from audit_receiver.errors import MalformedRequest, RequestTooLarge
-from audit_receiver.otlp.schema import AnyValue, ArrayValue, KeyValueList
-from audit_receiver.otlp.wire import count_fields
+from audit_receiver.otlp.schema import ArrayValue, KeyValueList
+from audit_receiver.otlp.wire import LEN, count_fields
 from audit_receiver.record import canonical
 from audit_receiver.record.model import Attributes, CanonicalValue
 
-LARGE_BYTES = 1 << 16  # from here on a message is counted before it is parsed
+LARGE_BYTES = 1 << 16  # from here on the fields of a message are counted before it is parsed
+MAX_FIELDS = 200_000  # in one such message; each may cost a parser 60 bytes, and us a microsecond
+MAX_NESTED_VALUES = 2_000_000  # elements of arrays and maps in one request
 _KEYS_KEPT = 8192
 
 
 class ValueReader:
     """Reads the values of one request. `flags` collects what is to be said of the record at hand."""
 
-    __slots__ = ("_keys", "flags", "left", "nesting")
+    __slots__ = ("flags", "left", "nesting")
 
-    def __init__(self, nesting: int = 64, values: int = 2_000_000) -> None:
+    def __init__(self, nesting: int = 64) -> None:
         self.flags: set[str] = set()
         self.nesting = nesting
-        self.left = values  # how many nested values the request may still hold
+        self.left = MAX_NESTED_VALUES
 
     def attributes(self, pairs: Any, careful: bool) -> tuple[Attributes, str | None]:
         """An attribute list as one object, and the whole list in base64 where the object falls short.
@@ -59,7 +61,8 @@ class ValueReader:
         repeated = len(result) != len(pairs)
         if not (repeated or lossy):
             return result, None
-        self.flags.add("duplicate_keys" if repeated else "raw_value")
+        if repeated:
+            self.flags.add("duplicate_keys")
         if lossy:
             self.flags.add("raw_value")
         whole = KeyValueList(values=pairs).SerializeToString()
@@ -113,13 +116,11 @@ class ValueReader:
         """Parse the inside of an array or map: it, and whether to look out for unknown fields."""
         if level > self.nesting:
             raise MalformedRequest(f"values nest deeper than {self.nesting} levels")
-        if len(raw) > LARGE_BYTES:
-            self.left -= count_fields(raw, (), self.left)
-        else:
-            self.left -= len(raw) >> 5
-        if self.left <= 0:
+        message, careful = parse(kind, raw)
+        self.left -= len(message.values)
+        if self.left < 0:
             raise RequestTooLarge("the request holds too many nested values; send smaller batches")
-        return parse(kind, raw)
+        return message, careful
 
     def _raw(self, value: Any) -> CanonicalValue:
         return canonical.raw_value(value.SerializeToString(deterministic=True), self.flags)
@@ -145,24 +146,49 @@ _KEYS: dict[bytes, str] = {}  # ordinary keys: the same few, again and again
 
 
 def parse(kind: Any, raw: bytes) -> tuple[Any, bool]:
-    """Parse one message; True if it may hold unknown fields or fields written twice.
+    """Parse one message; True if it may hold unknown fields.
 
-    The message that comes back is whole. A serialised size that differs once unknown fields are discarded
-    is the cheapest test there is: looking into each part costs three times as much.
+    A serialised size that changes once unknown fields are discarded is the cheapest test there is:
+    looking into each part of a record costs three times as much.
+
+    Raises:
+        MalformedRequest: it is not protobuf.
+        RequestTooLarge: it has more fields than one message may.
     """
-    try:
-        message = kind.FromString(raw)
-    except DecodeError:
-        raise MalformedRequest(f"a {kind.DESCRIPTOR.name} is not valid protobuf") from None
+    message = check(kind, raw)
     message.DiscardUnknownFields()
     size = message.ByteSize()
     if size == len(raw):
         return message, False
-    # Go senders also write empty ids out, so a difference alone says little.
+    # Collectors write empty ids out, which makes a difference too: so look again.
     message = kind.FromString(raw)
     return message, message.ByteSize() != size
 
 
-def any_value(raw: bytes) -> Any:
-    """An AnyValue from its bytes."""
-    return AnyValue.FromString(raw)
+def check(kind: Any, raw: bytes) -> Any:
+    """Parse one message, after counting what is in it if it is large.
+
+    Raises:
+        MalformedRequest, RequestTooLarge: as `parse`.
+    """
+    if len(raw) > LARGE_BYTES:
+        _count(kind, raw)
+    try:
+        return kind.FromString(raw)
+    except DecodeError:
+        raise MalformedRequest(f"not a valid {kind.DESCRIPTOR.name} in protobuf") from None
+
+
+def _count(kind: Any, raw: bytes) -> None:
+    """Refuse a message that would unfold: a field of two bytes can cost the parser sixty."""
+    nested = tuple(
+        field.number << 3 | LEN
+        for field in kind.DESCRIPTOR.fields
+        if field.is_repeated and field.message_type and field.message_type.name != "KeyValue"
+    )
+    try:
+        total = count_fields(raw, nested, MAX_FIELDS)
+    except IndexError:
+        raise MalformedRequest(f"a {kind.DESCRIPTOR.name} ends in the middle of a field") from None
+    if total > MAX_FIELDS:
+        raise RequestTooLarge(f"one {kind.DESCRIPTOR.name} has more than {MAX_FIELDS} fields")

@@ -81,7 +81,7 @@ def decode(signal: Signal, data: bytes, media: Media, limits: Limits) -> Request
         RequestTooLarge: more than `limits.items` items and envelopes.
     """
     if media == "protobuf":
-        return envelope.open_request(signal, data, limits.items)
+        return envelope.open_request(signal, data, limits.items, limits.nesting)
     return json_decoder.decode(signal, data, limits.items, limits.nesting)
 
 

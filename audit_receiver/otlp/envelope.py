@@ -13,7 +13,11 @@ from audit_receiver.otlp.wire import skip, varint
 
 Signal = Literal["traces", "logs"]
 
-_FIRST, _INNER, _SCHEMA_URL = 0x0A, 0x12, 0x1A  # fields 1, 2, 3: resource or scope, the inner ones, url
+_FIRST, _INNER, _SCHEMA_URL = (
+    0x0A,
+    0x12,
+    0x1A,
+)  # fields 1, 2, 3: resource or scope, the inner ones, url
 # Field 1000: where senders before OTLP 0.15 put their scopes. Read like field 2 (checklist A11); should
 # both be there, both are taken, since leaving one out could lose a record and repeats are found later.
 _DEPRECATED_SCOPES = 1000 << 3 | 2
@@ -48,6 +52,7 @@ class Request(NamedTuple):
     signal: Signal
     groups: list[ResourceGroup]
     unknown: bytes
+    nesting: int  # how deep AnyValues may nest in it
     ignored_members: int  # OTLP/JSON members that the protocol does not know
 
 
@@ -58,6 +63,12 @@ class Allowance:
 
     def __init__(self, limit: int) -> None:
         self.limit = self.left = limit
+
+    def take(self, amount: int) -> None:
+        """Raises RequestTooLarge where nothing is left."""
+        self.left -= amount
+        if self.left < 0:
+            raise self.exceeded()
 
     def exceeded(self) -> RequestTooLarge:
         return RequestTooLarge(
@@ -72,7 +83,7 @@ def path(signal: Signal, group: int, scope: int, item: int) -> str:
     return f"{outer}[{group}].{middle}[{scope}].{inner}[{item}]"
 
 
-def open_request(signal: Signal, data: bytes, item_limit: int) -> Request:
+def open_request(signal: Signal, data: bytes, item_limit: int, nesting: int) -> Request:
     """Open an export request in protobuf.
 
     Raises:
@@ -98,7 +109,7 @@ def open_request(signal: Signal, data: bytes, item_limit: int) -> Request:
         raise MalformedRequest(f"{where} ends in the middle of a field", where) from None
     except MalformedRequest as error:
         raise MalformedRequest(f"{where}: {error}", where) from None
-    return Request(signal, groups, unknown, 0)
+    return Request(signal, groups, unknown, nesting, 0)
 
 
 def _split(

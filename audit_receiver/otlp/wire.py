@@ -1,10 +1,23 @@
 """The protobuf wire format, as far as envelopes and unknown fields need it read by hand."""
 
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
 
 from audit_receiver.errors import MalformedRequest
 
 VARINT, I64, LEN, START_GROUP, END_GROUP, I32 = range(6)
+
+# What a definition's field type looks like on the wire; all others of OTLP are varints.
+_WIRE_TYPES = {
+    FieldDescriptor.TYPE_BYTES: LEN,
+    FieldDescriptor.TYPE_MESSAGE: LEN,
+    FieldDescriptor.TYPE_FIXED64: I64,
+    FieldDescriptor.TYPE_DOUBLE: I64,
+    FieldDescriptor.TYPE_FIXED32: I32,
+}
 
 _MAX_GROUPS = 100  # what protobuf's own parsers allow
 
@@ -102,6 +115,22 @@ def fields(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         tag, start, after = skip(data, position, end)
         yield tag, position, start, after
         position = after
+
+
+def unknown_fields(message: Any) -> bytes:
+    """The fields of a message that its definition does not have, as protobuf, in the order they came."""
+    known = _known_tags(message.DESCRIPTOR)
+    raw = message.SerializeToString()
+    return b"".join(
+        raw[position:after] for tag, position, _, after in fields(raw) if tag not in known
+    )
+
+
+@cache
+def _known_tags(descriptor: Any) -> frozenset[int]:
+    return frozenset(
+        field.number << 3 | _WIRE_TYPES.get(field.type, VARINT) for field in descriptor.fields
+    )
 
 
 def count_fields(data: bytes, nested_tags: tuple[int, ...], limit: int) -> int:
