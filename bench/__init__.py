@@ -1,0 +1,1 @@
+"""`python -m bench`: what the receiver does in a second, beside what the machine allows."""
