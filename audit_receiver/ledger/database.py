@@ -104,9 +104,11 @@ def open_reader(path: Path, busy_seconds: float = 5.0) -> sqlite3.Connection:
 
 
 def _probe(connection: sqlite3.Connection, path: Path) -> None:
-    """The first read: where a file that is no database, or that is locked, shows itself."""
+    """The first read, before anything is set: is this a ledger, and one that we know?"""
     try:
         connection.execute("SELECT count(*) FROM main.sqlite_master").fetchone()
+        application = connection.execute("PRAGMA main.application_id").fetchone()[0]
+        version = connection.execute("PRAGMA main.user_version").fetchone()[0]
     except sqlite3.OperationalError as exc:
         raise LedgerError(
             f"{path}: cannot be read: {exc}. Look at its owner and mode and those of its -wal"
@@ -114,6 +116,15 @@ def _probe(connection: sqlite3.Connection, path: Path) -> None:
         ) from exc
     except sqlite3.DatabaseError as exc:
         raise LedgerError(f"{path}: is not an audit-receiver ledger: {exc}") from exc
+    if application != APPLICATION_ID:
+        raise LedgerError(
+            f"{path}: is a SQLite file, not an audit-receiver ledger (application_id {application})"
+        )
+    if version != USER_VERSION:
+        raise LedgerError(
+            f"{path}: has ledger format {version}, this program writes format {USER_VERSION}. Use"
+            " the release that wrote it"
+        )
 
 
 def _set(
@@ -124,10 +135,11 @@ def _set(
         if row is None:
             row = connection.execute(f"PRAGMA {pragma}").fetchone()
     except sqlite3.OperationalError as exc:
-        raise LedgerError(
-            f"{path}: PRAGMA {pragma}={value} failed: {exc}. A program that holds the ledger in a"
-            " transaction must end first; then start again"
-        ) from exc
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        mend = "Make it writable for the service's user"
+        if code != sqlite3.SQLITE_READONLY:
+            mend = "A program that holds it in a transaction must end first; then start again"
+        raise LedgerError(f"{path}: PRAGMA {pragma}={value} failed: {exc}. {mend}") from exc
     if row[0] != expected:
         raise LedgerError(
             f"{path}: SQLite answers {pragma}={row[0]!r} where {expected!r} was set. The ledger"

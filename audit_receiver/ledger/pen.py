@@ -1,0 +1,186 @@
+"""The transaction: the only code that writes to a ledger.
+
+BEGIN IMMEDIATE, is all as we left it, duplicates, entries, nodes, signed head, COMMIT, is it still
+our file. A crash before COMMIT returns leaves the ledger as it was; a crash after it leaves records
+that were not acknowledged, which the sender's retry meets as duplicates.
+"""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from functools import cache
+from itertools import chain
+from typing import Any, NamedTuple
+
+from audit_receiver.errors import LedgerFatal, LedgerUnavailable
+from audit_receiver.ledger import database, dedup, trouble
+from audit_receiver.ledger.clockwatch import Reading
+from audit_receiver.ledger.counters import Counters, Tallies
+from audit_receiver.ledger.group import End, Group, Placed, keys_of
+from audit_receiver.ledger.guard import FileGuard, Sizes
+from audit_receiver.ledger.keys import Keys
+from audit_receiver.ledger.model import Job, Tip
+from audit_receiver.tlog.checkpoint import head_text
+from audit_receiver.tlog.merkle import Frontier
+from audit_receiver.tlog.note import SignerKey
+
+# e, h: the last entry and the last head; one row, or none if either is missing.
+TIP = (
+    "SELECT e.seq, e.hash, h.size, h.root, h.signature, h.epoch, e.header"
+    " FROM main.entry AS e, main.head AS h"
+    " WHERE e.seq = (SELECT max(seq) FROM main.entry)"
+    " AND h.size = (SELECT max(size) FROM main.head)"
+)
+_UNCHANGED = (
+    "SELECT e.seq, e.hash, h.size, h.root FROM main.entry AS e, main.head AS h"
+    " WHERE e.seq = (SELECT max(seq) FROM main.entry)"
+    " AND h.size = (SELECT max(size) FROM main.head)"
+)
+_HEAD = "INSERT INTO main.head(size, root, signature, epoch) VALUES (?, ?, ?, ?)"
+_NODE = "INSERT INTO main.node(level, idx, hash) VALUES (?, ?, ?)"
+
+
+class ForeignWrite(LedgerUnavailable):
+    """Somebody else appended to the ledger or changed its schema: nothing is added to that."""
+
+
+class Written(NamedTuple):
+    """A committed group."""
+
+    placed: list[Placed]  # one for each job, in order
+    entries: int
+    sizes: Sizes
+    incidents: list[str]
+    seconds: float  # BEGIN to the return of COMMIT
+
+
+class Pen:
+    """The one connection that writes, and the ledger's end in memory. Owned by one thread."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        keys: Keys,
+        tip: Tip,
+        epoch: int,
+        end: End,
+        frontier: Frontier,
+        tallies: Tallies,
+        counters: Counters,
+        guard: FileGuard,
+    ) -> None:
+        self.connection = connection
+        self.tip = tip
+        self.end = end
+        self.tallies = tallies
+        self.guard = guard
+        self._keys = keys
+        self._epoch = epoch
+        self._frontier = frontier
+        self._counters = counters
+        self._data_version: int | None = None
+
+    def write(self, jobs: Sequence[Job], now: Reading, held: bool, beat: bool = False) -> Written:
+        """Commit these requests (and a heartbeat) as one transaction; returns once it is durable.
+
+        Raises LedgerUnavailable (nothing was acknowledged, try later), LedgerFatal (end the
+        process), or whatever was wrong with the data. In each case nothing of it is in the ledger,
+        but for LedgerFatal and Replaced, where it may be.
+        """
+        taken = self._counters.take() if beat else None
+        committing = False
+        begun = time.perf_counter()
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            group = Group(self.end, self._frontier.copy(), self.tallies.copy(), now.wall, held)
+            foreign = self._check_unchanged(group)
+            placed = self._place(group, jobs)
+            if taken is not None:
+                group.heartbeat(taken)
+            tip = self.tip
+            if group.rows:
+                tip = insert(self.connection, group, self._keys.signer, tip.origin, self._epoch)
+            committing = True
+            self.connection.execute("COMMIT")
+            seconds = time.perf_counter() - begun
+        except BaseException as exc:
+            self._roll_back()
+            if taken is not None:
+                self._counters.add(taken)
+            blame = trouble.of_ledger(exc, committing) if isinstance(exc, Exception) else None
+            if blame is None or blame is exc:
+                raise
+            raise blame from exc
+        entries = group.size - self.end.size
+        self.tip, self.end = tip, group.end()
+        self._frontier, self.tallies, self._data_version = group.frontier, group.tallies, foreign
+        self._counters.add(group.counted)
+        sizes = self.guard.check()  # after COMMIT, before the acknowledgement
+        return Written(placed, entries, sizes, group.incidents, seconds)
+
+    def _check_unchanged(self, group: Group) -> int:
+        """The ledger is as we left it, or nothing is written. Returns SQLite's data_version."""
+        version: int = self.connection.execute("PRAGMA main.data_version").fetchone()[0]
+        row = self.connection.execute(_UNCHANGED).fetchone()
+        end, tip = self.end, self.tip
+        if row != (end.size - 1, bytes.fromhex(end.last_hash), tip.size, tip.root):
+            raise ForeignWrite(
+                "foreign_write: the last entry or head is not the one written by this service."
+                " Somebody else wrote to the ledger. Stop the service, run `verify`"
+            )
+        if version != self._data_version and self._data_version is not None:
+            rows = self.connection.execute(database.SCHEMA_ROWS)
+            if database.schema_digest(rows) != database.SCHEMA_SHA3:
+                raise ForeignWrite(
+                    "foreign_write: the ledger's schema was changed by somebody else. Stop the"
+                    " service, run `verify`"
+                )
+            group.event("incident", {"incident": "foreign_write", "size": end.size})
+        return version
+
+    def _place(self, group: Group, jobs: Sequence[Job]) -> list[Placed]:
+        keys = [keys_of(job.drafts, self._keys.dedup) for job in jobs]
+        known = dedup.find(self.connection, list(chain.from_iterable(keys)))
+        placed = []
+        for job, job_keys in zip(jobs, keys, strict=True):
+            if job.events:
+                first = group.size
+                for event, fields in job.events:
+                    group.event(event, fields)
+                placed.append(Placed(first, group.size - 1, group.size - first, 0, 0))
+            else:
+                placed.append(group.place(job.drafts, job_keys, known))
+        group.report_conflicts()
+        return placed
+
+    def _roll_back(self) -> None:
+        if not self.connection.in_transaction:  # SQLite has done it, or BEGIN failed
+            return
+        try:
+            self.connection.execute("ROLLBACK")
+        except sqlite3.Error as exc:
+            raise LedgerFatal(f"ROLLBACK failed: {exc}. The start checks decide") from exc
+
+
+def insert(
+    connection: sqlite3.Connection, group: Group, signer: SignerKey, origin: str, epoch: int
+) -> Tip:
+    """Insert a group's entries, its completed tree nodes and its signed head."""
+    rows = group.rows
+    execute = connection.execute
+    width = 4 * dedup.ROWS
+    for start in range(0, len(rows), width):
+        part = rows[start : start + width]
+        execute(_insert_entries(len(part) // 4), part)
+    for node in group.nodes:
+        execute(_NODE, node)
+    root = group.frontier.root()
+    signature = signer.sign(head_text(origin, group.size, root))
+    execute(_HEAD, (group.size, root, signature, epoch))
+    return Tip(group.size, root, signature, signer.verifier.key_id, origin, group.size - 1)
+
+
+@cache
+def _insert_entries(number: int) -> str:
+    values: Any = ",".join(["(?,?,?,?)"] * number)
+    return f"INSERT INTO main.entry(seq, header, hash, body) VALUES {values}"

@@ -1,0 +1,234 @@
+"""Opening a ledger for writing: refuse, never heal (DESIGN 2 and 8).
+
+No check here reads all entries: genesis, tip, signed head and the tree's right edge are enough to
+know that what we append continues what was signed. `verify` checks the rest.
+"""
+
+import hashlib
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from audit_receiver.errors import IntegrityError, LedgerError
+from audit_receiver.ledger import database, keys, pen
+from audit_receiver.ledger.counters import Counted, Counters, Tallies
+from audit_receiver.ledger.group import End
+from audit_receiver.ledger.guard import FileGuard
+from audit_receiver.ledger.keys import LedgerFiles
+from audit_receiver.ledger.model import Tip
+from audit_receiver.record import timestamp
+from audit_receiver.tlog.chain import GENESIS_PREV
+from audit_receiver.tlog.checkpoint import head_text
+from audit_receiver.tlog.merkle import Frontier, leaf_hash
+from audit_receiver.tlog.note import NoteError, VerifierKey
+
+
+class Opened(NamedTuple):
+    """A ledger that passed the start checks, ready for the writer thread."""
+
+    pen: pen.Pen
+    counters: Counters
+    vkey: VerifierKey
+    stopped_cleanly: bool
+    config_before: dict[str, Any]  # the `event` of the last config entry, {} if there is none
+
+
+def open_ledger(files: LedgerFiles) -> Opened:
+    """Check and open an existing ledger. Call under the lock.
+
+    Raises LedgerError (it cannot be used as asked, exit 2), IntegrityError (does not hold, exit 1).
+    """
+    connection = database.open_writer(files.ledger)
+    try:
+        return _open(connection, files)
+    except sqlite3.Error as exc:
+        connection.close()
+        raise IntegrityError(
+            f"{files.ledger}: cannot be read: {exc}. Run `audit-receiver verify` on it; keep the"
+            " file as it is"
+        ) from exc
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _open(connection: sqlite3.Connection, files: LedgerFiles) -> Opened:
+    path = files.ledger
+    vkey = _check_genesis(connection, path)
+    found = keys.load(files, vkey)
+    tip, end, epoch = _check_tip(connection, path, vkey)
+    frontier = _restore_tree(connection, path, tip)
+    heartbeat = _last(connection, "ledger.heartbeat")
+    end = end._replace(untallied=-1 if heartbeat is None else heartbeat)
+    end = end._replace(untallied=end.untallied + 1)
+    counters, tallies = Counters(), _recount(connection, end.untallied)
+    counters.add(_recount_services(connection, end.untallied))
+    start, stop = _last(connection, "ledger.start"), _last(connection, "ledger.stop")
+    return Opened(
+        pen=pen.Pen(
+            connection, found, tip, epoch, end, frontier, tallies, counters, FileGuard(path)
+        ),
+        counters=counters,
+        vkey=vkey,
+        stopped_cleanly=start is None or (stop is not None and stop > start),
+        config_before=_event(connection, _last(connection, "ledger.config")),
+    )
+
+
+def _check_genesis(connection: sqlite3.Connection, path: Path) -> VerifierKey:
+    """Entry 0 and the schema that it states; returns the key that it names."""
+    row = connection.execute("SELECT header, hash, body FROM main.entry WHERE seq = 0").fetchone()
+    if row is None:
+        raise IntegrityError(f"{path}: has no genesis entry. {_KEEP}")
+    header, digest, body = row
+    fields = _header(path, 0, header, digest)
+    if fields.get("prev") != GENESIS_PREV or fields.get("action") != "ledger.genesis":
+        raise IntegrityError(f"{path}: entry 0 is not a genesis entry. {_KEEP}")
+    if (
+        not isinstance(body, str)
+        or fields.get("body") != hashlib.sha3_256(body.encode()).hexdigest()
+    ):
+        raise IntegrityError(f"{path}: the genesis entry's body is not the one hashed. {_KEEP}")
+    event = _event(connection, 0)
+    stated, actual = event.get("schema_sha3"), _schema_digest(connection)
+    if stated != actual:
+        raise IntegrityError(
+            f"{path}: the schema (tables, triggers, views) has the digest {actual}, the genesis"
+            f" states {stated}. It was changed. {_KEEP}"
+        )
+    if actual != database.SCHEMA_SHA3:
+        raise LedgerError(
+            f"{path}: has the schema {actual}, this program writes {database.SCHEMA_SHA3}. Use the"
+            " release that created the ledger"
+        )
+    try:
+        vkey = VerifierKey.parse(str(event.get("vkey")))
+    except (NoteError, ValueError) as exc:
+        raise IntegrityError(f"{path}: the genesis names no verifier key: {exc}. {_KEEP}") from exc
+    if vkey.name != event.get("origin"):
+        raise IntegrityError(f"{path}: the genesis names two origins. {_KEEP}")
+    return vkey
+
+
+def _check_tip(
+    connection: sqlite3.Connection, path: Path, vkey: VerifierKey
+) -> tuple[Tip, End, int]:
+    """The last entry, its link and the signed head over it."""
+    row = connection.execute(pen.TIP).fetchone()
+    if row is None:
+        raise IntegrityError(f"{path}: has no signed head. {_KEEP}")
+    seq, digest, size, root, signature, epoch, header = row
+    fields = _header(path, seq, header, digest)
+    if size != seq + 1:
+        raise IntegrityError(
+            f"{path}: the last signed head covers {size} entries, the last entry is {seq}. {_KEEP}"
+        )
+    if seq > 0:
+        before = connection.execute("SELECT hash FROM main.entry WHERE seq = ?", (seq - 1,))
+        previous = before.fetchone()
+        if previous is None or fields.get("prev") != previous[0].hex():
+            raise IntegrityError(f"{path}: entry {seq} does not continue the one before. {_KEEP}")
+    if epoch != 0:
+        raise LedgerError(
+            f"{path}: the newest head belongs to key epoch {epoch}, which this release does not"
+            " know. Use the release that wrote it"
+        )
+    if not vkey.verify(head_text(vkey.name, size, root).encode(), signature):
+        raise IntegrityError(
+            f"{path}: the newest head (size {size}) is not signed by the ledger's key. {_KEEP}"
+        )
+    received = timestamp.parse(str(fields.get("received")))
+    tip = Tip(size, root, signature, vkey.key_id, vkey.name, seq)
+    return tip, End(size, digest.hex(), received, 0), epoch
+
+
+def _restore_tree(connection: sqlite3.Connection, path: Path, tip: Tip) -> Frontier:
+    """The tree's right edge from nodes and tail; it must give the signed root."""
+
+    def node(level: int, idx: int) -> bytes:
+        row = connection.execute(
+            "SELECT hash FROM main.node WHERE level = ? AND idx = ?", (level, idx)
+        ).fetchone()
+        if row is None:
+            raise IntegrityError(f"{path}: tree node {level}/{idx} is missing. {_KEEP}")
+        return bytes(row[0])
+
+    def leaves(first: int, end: int) -> Iterable[bytes]:
+        rows = connection.execute(
+            "SELECT header FROM main.entry WHERE seq >= ? AND seq < ? ORDER BY seq", (first, end)
+        ).fetchall()
+        if len(rows) != end - first:
+            raise IntegrityError(f"{path}: entries are missing in {first}..{end - 1}. {_KEEP}")
+        return [leaf_hash(str(header).encode()) for (header,) in rows]
+
+    frontier = Frontier.restore(tip.size, node, leaves)
+    if frontier.root() != tip.root:
+        raise IntegrityError(
+            f"{path}: the newest entries do not give the signed root (size {tip.size}). {_KEEP}"
+        )
+    return frontier
+
+
+def _recount(connection: sqlite3.Connection, first: int) -> Tallies:
+    """What the next heartbeat has to tally of the entries that are there already."""
+    rows = connection.execute(
+        "SELECT coalesce(action, ''), coalesce(json_extract(header, '$.outcome'), ''), count(*)"
+        " FROM main.entry NOT INDEXED WHERE seq >= ? GROUP BY 1, 2",
+        (first,),
+    )
+    return Counter({(action, outcome): count for action, outcome, count in rows})
+
+
+def _recount_services(connection: sqlite3.Connection, first: int) -> Counted:
+    rows = connection.execute(
+        "SELECT coalesce(json_extract(header, '$.service'), ''), count(*),"
+        " sum(json_extract(header, '$.flags') LIKE '%\"conflict\"%')"
+        " FROM main.entry NOT INDEXED WHERE seq >= ? AND kind <> 'ledger' GROUP BY 1 ORDER BY 1",
+        (first,),
+    )
+    counted = Counted()
+    for service, stored, conflicts in rows:
+        counted.found(service, stored, conflicts)
+    return counted
+
+
+def _last(connection: sqlite3.Connection, action: str) -> int | None:
+    """The seq of the newest own record of this kind; own times rise, so the index finds it."""
+    row = connection.execute(
+        "SELECT seq FROM main.entry WHERE action = ? AND kind = 'ledger'"
+        " ORDER BY time DESC LIMIT 1",
+        (action,),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _event(connection: sqlite3.Connection, seq: int | None) -> dict[str, Any]:
+    """The `event` object of an own record, {} if there is none to read."""
+    if seq is None:
+        return {}
+    row = connection.execute("SELECT body FROM main.entry WHERE seq = ?", (seq,)).fetchone()
+    try:
+        event = orjson.loads(row[0])["event"]
+    except (ValueError, TypeError, KeyError):
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def _header(path: Path, seq: int, header: object, digest: object) -> dict[str, Any]:
+    """A header's fields, once its hash and seq are found right."""
+    if isinstance(header, str) and hashlib.sha3_256(header.encode()).digest() == digest:
+        fields = orjson.loads(header)
+        if isinstance(fields, dict) and fields.get("seq") == seq:
+            return fields
+    raise IntegrityError(f"{path}: entry {seq} does not have the hash stored beside it. {_KEEP}")
+
+
+def _schema_digest(connection: sqlite3.Connection) -> str:
+    return database.schema_digest(connection.execute(database.SCHEMA_ROWS))
+
+
+_KEEP = "Run `audit-receiver verify` on it, keep the file as it is"
