@@ -93,7 +93,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
 def open_reader(path: Path, busy_seconds: float = 5.0) -> sqlite3.Connection:
     """Open a read-only connection; it sees a live ledger and one left by a crash alike."""
     connection = sqlite3.connect(
-        _uri(path, "ro"),
+        reader_uri(path),
         uri=True,
         isolation_level=None,
         timeout=busy_seconds,
@@ -145,6 +145,11 @@ def _set(
             f"{path}: SQLite answers {pragma}={row[0]!r} where {expected!r} was set. The ledger"
             " needs a local file system with shared memory and locks (no NFS, no SMB)"
         )
+
+
+def reader_uri(path: Path) -> str:
+    """The address under which SQLite opens a ledger for reading only."""
+    return _uri(path, "ro")
 
 
 def _uri(path: Path, mode: str) -> str:

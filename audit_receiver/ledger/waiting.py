@@ -34,7 +34,7 @@ class Waiting:
         number = len(job.drafts)
         with self._lock:
             if self._shut is not None:
-                raise self._shut
+                raise type(self._shut)(str(self._shut))
             if self._requests and (
                 self._requests >= self._places
                 or self._records + number > self._places * RECORDS_PER_PLACE
