@@ -1,8 +1,8 @@
 """AnyValue and attribute lists as canonical values, without loss (DESIGN 3.3).
 
-What the canonical form cannot hold stands as its protobuf bytes: an AnyValue as `{"$otlp"}`, an attribute
-list beside its object as `attributes_raw` (base64 of a serialised KeyValueList).
-A KeyValue without value reads `{"$otlp": ""}`, which is not the `null` of a value that is present and empty.
+What the canonical form cannot hold stands as its protobuf bytes: an AnyValue as `{"$otlp"}`, an
+attribute list beside its object as `attributes_raw` (base64 of a serialised KeyValueList).
+A KeyValue without value reads `{"$otlp": ""}`; `null` is a value that is present and empty.
 """
 
 import base64
@@ -17,14 +17,14 @@ from audit_receiver.otlp.wire import LEN, count_fields
 from audit_receiver.record import canonical
 from audit_receiver.record.model import Attributes, CanonicalValue
 
-LARGE_BYTES = 1 << 16  # from here on the fields of a message are counted before it is parsed
+LARGE_BYTES = 1 << 16  # from here on a message's fields are counted before it is parsed
 MAX_FIELDS = 200_000  # in one such message; each may cost a parser 60 bytes, and us a microsecond
 MAX_NESTED_VALUES = 2_000_000  # elements of arrays and maps in one request
 _KEYS_KEPT = 8192
 
 
 class ValueReader:
-    """Reads the values of one request. `flags` collects what is to be said of the record at hand."""
+    """Reads the values of one request; `flags` collects what is to be said of a record."""
 
     __slots__ = ("flags", "left", "nesting")
 
@@ -34,7 +34,7 @@ class ValueReader:
         self.left = MAX_NESTED_VALUES
 
     def attributes(self, pairs: Any, careful: bool) -> tuple[Attributes, str | None]:
-        """An attribute list as one object, and the whole list in base64 where the object falls short.
+        """An attribute list as one object, and the whole list in base64 where that falls short.
 
         Args:
             pairs: repeated KeyValue.
@@ -130,7 +130,7 @@ class ValueReader:
         if known is not None:
             return known
         flags: set[str] = set()
-        key = canonical.key(raw, flags)
+        key: str = canonical.key(raw, flags)
         if flags:
             self.flags |= flags
         elif len(_KEYS) < _KEYS_KEPT and len(raw) < 128:

@@ -23,6 +23,7 @@ CONTENT_TYPE: dict[Media, str] = {
 _MEDIA: dict[str, Media] = {name: media for media, name in CONTENT_TYPE.items()}
 
 _GZIP_WINDOW = 31  # zlib's wbits for "gzip header and trailer required"
+_GzipError: type[Exception] = isal_zlib.error
 _STEP = 1 << 20
 _FIRST_WINDOW = 1 << 10
 _MEMBERS = 10_000
@@ -58,7 +59,7 @@ def inflate(body: bytes, content_encoding: str | None, limits: Limits) -> bytes:
 
     Raises:
         UnsupportedEncoding: a coding that is not served, or more than one.
-        MalformedRequest: not what the coding says: wrong header, checksum or length, cut short, empty.
+        MalformedRequest: not gzip: wrong header, checksum or length, cut short, empty.
         RequestTooLarge: over the limit, before or after inflating.
     """
     coding = (content_encoding or "").strip().lower()
@@ -103,7 +104,7 @@ def _gunzip(body: bytes, limits: Limits) -> bytes:
             given = view[position : position + window]
             try:
                 piece = member.decompress(given, min(_STEP, left + 1))
-            except isal_zlib.error as error:
+            except _GzipError as error:
                 raise MalformedRequest(f"gzip: {error}") from None
             left -= len(piece)
             if left < 0:

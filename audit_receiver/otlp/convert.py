@@ -1,8 +1,8 @@
 """Span, LogRecord, Resource and InstrumentationScope as they stand in the body (DESIGN 3.4).
 
-Field names are protobuf's, times RFC 3339, ids lower-case hex; a field with its default is left out.
-Two things that protobuf can tell apart read alike, because senders differ in them and mean nothing by
-it: a status, resource or scope that is absent or empty, an id that is absent or written out empty.
+Field names are protobuf's, times RFC 3339, ids lower-case hex; defaults are left out.
+Two things that protobuf can tell apart read alike, because senders differ in them and mean nothing
+by it: a status, resource or scope that is absent or empty, an id absent or written out empty.
 """
 
 import base64
@@ -285,7 +285,7 @@ def _attributes(result: Object, item: Any, careful: bool, reader: ValueReader) -
 def _id(
     result: Object, name: str, raw: bytes, none: bytes, flags: set[str], needed: bool = False
 ) -> str:
-    """Put an id into the object as it came; return it if it is valid, else "" (W3C Trace Context)."""
+    """Put an id into the object as it came; return it if it is valid, else ""."""
     if not raw:
         if needed:
             flags.add("invalid_id")
@@ -304,7 +304,7 @@ def _dropped(result: Object, name: str, count: int, flags: set[str]) -> None:
 
 
 def _is_sampled(trace_state: bytes) -> bool:
-    """Whether `ot=th:…` says that other spans like this one were left out (th:0 keeps them all)."""
+    """Whether `ot=th:…` says that other spans like this were left out (th:0 keeps all)."""
     for member in trace_state.split(b","):
         vendor, _, value = member.strip().partition(b"=")
         if vendor == b"ot":

@@ -1,6 +1,6 @@
 """An export request opened: which resources, which scopes, and each item's own bytes.
 
-Only the envelopes are read here, and read by hand. So every item is parsed alone (a request of millions
+Only the envelopes are read here, and by hand. So every item is parsed alone (a request of millions
 of empty messages never stands in memory at once), an item that holds nothing audit is passed over
 cheaply, and what the protocol does not know is seen where it lies.
 Both encodings end in this form: `json_decoder` makes the same items out of OTLP/JSON.
@@ -13,13 +13,11 @@ from audit_receiver.otlp.wire import skip, varint
 
 Signal = Literal["traces", "logs"]
 
-_FIRST, _INNER, _SCHEMA_URL = (
-    0x0A,
-    0x12,
-    0x1A,
-)  # fields 1, 2, 3: resource or scope, the inner ones, url
-# Field 1000: where senders before OTLP 0.15 put their scopes. Read like field 2 (checklist A11); should
-# both be there, both are taken, since leaving one out could lose a record and repeats are found later.
+_FIRST = 0x0A  # field 1: resource or scope
+_INNER = 0x12  # field 2: the scopes of a resource, the items of a scope
+_SCHEMA_URL = 0x1A  # field 3
+# Field 1000: where senders before OTLP 0.15 put their scopes. Read like field 2 (checklist A11).
+# Should both be there, both are taken: leaving one out could lose a record, repeats are found.
 _DEPRECATED_SCOPES = 1000 << 3 | 2
 
 _NAMES = {
@@ -94,7 +92,7 @@ def open_request(signal: Signal, data: bytes, item_limit: int, nesting: int) -> 
     allowance = Allowance(item_limit)
     where = "the request"
     try:
-        tops, _, parts, unknown = _split(data, _FIRST, allowance)
+        _, _, parts, unknown = _split(data, _FIRST, allowance)
         groups = []
         for number, top in enumerate(parts):
             where = f"{outer}[{number}]"

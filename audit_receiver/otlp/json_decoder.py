@@ -91,13 +91,14 @@ class _Decoder:
 
     def each(self, value: Any, read: Callable[[Any], None]) -> None:
         """Read the elements of an array."""
-        index = 0
+        done = 0
         elements = _elements(value)
         try:
-            for index, element in enumerate(elements):
+            for element in elements:
                 read(element)
+                done += 1
         except WrongValue as wrong:
-            wrong.path.append(f"[{index}]")
+            wrong.path.append(f"[{done}]")
             raise
 
     # Parts: members that are not scalars.
@@ -195,7 +196,8 @@ class _Decoder:
 
 def _members(tree: Any) -> Iterable[tuple[str, Any]]:
     if tree.__class__ is dict:
-        return tree.items()  # type: ignore[no-any-return]
+        items: Iterable[tuple[str, Any]] = tree.items()
+        return items
     if tree is None:
         return ()
     raise WrongValue(f"expected an object, found {fields.shown(tree)}")
@@ -203,7 +205,8 @@ def _members(tree: Any) -> Iterable[tuple[str, Any]]:
 
 def _elements(value: Any) -> list[Any]:
     if value.__class__ is list:
-        return value  # type: ignore[no-any-return]
+        elements: list[Any] = value
+        return elements
     raise WrongValue(f"expected an array, found {fields.shown(value)}")
 
 

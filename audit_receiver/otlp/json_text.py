@@ -1,8 +1,9 @@
 """JSON text to Python values without losing a byte of any string.
 
-`string_bytes` gives back the bytes of a string as they came. Two things are not UTF-8 and come anyway: raw
-bytes (Collectors pass on what is in a log file) and escapes of lone surrogates, which count as their
-three bytes ED A0..BF xx. Of a member name that stands twice in one object the last value holds.
+`string_bytes` gives back the bytes of a string as they came. Two things are not UTF-8 and come all
+the same: raw bytes (Collectors pass on what is in a log file), and escapes of lone surrogates, which
+count as their three bytes ED A0..BF xx.
+Of a member name that stands twice in one object the last value holds.
 """
 
 import json
@@ -23,7 +24,7 @@ def parse(data: bytes, most: int) -> Any:
 
     Args:
         data: the text, UTF-8 but for the two exceptions above.
-        most: how many objects, arrays and commas it may hold; each can cost a hundred bytes of memory.
+        most: how many objects, arrays and commas it may hold; each can cost a hundred bytes.
 
     Raises:
         MalformedRequest: it is not JSON (RFC 8259), or nests deeper than the parser goes.
@@ -39,8 +40,8 @@ def parse(data: bytes, most: int) -> Any:
         if data.isascii() and not _SURROGATE.search(data):
             raise MalformedRequest(f"not JSON: {error}") from None
     try:
-        # orjson refuses what is not Unicode. Here lone escapes become their bytes, and bytes that are not
-        # UTF-8 become lone surrogates, which by then stand for nothing else.
+        # orjson refuses what is not Unicode. Here lone escapes become their bytes, and bytes that
+        # are not UTF-8 become lone surrogates, which by then stand for nothing else.
         text = _ESCAPE.sub(_without_lone, data).decode("utf-8", "surrogateescape")
         return json.loads(text, parse_constant=_refuse)
     except RecursionError:

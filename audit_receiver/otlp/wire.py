@@ -118,7 +118,7 @@ def fields(data: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 def unknown_fields(message: Any) -> bytes:
-    """The fields of a message that its definition does not have, as protobuf, in the order they came."""
+    """The fields of a message that its definition does not have, as protobuf, in order."""
     known = _known_tags(message.DESCRIPTOR)
     raw = message.SerializeToString()
     return b"".join(
@@ -134,9 +134,9 @@ def _known_tags(descriptor: Any) -> frozenset[int]:
 
 
 def count_fields(data: bytes, nested_tags: tuple[int, ...], limit: int) -> int:
-    """How many fields a message and its parts under `nested_tags` have; stops counting past `limit`.
+    """How many fields a message and its parts under `nested_tags` have; stops past `limit`.
 
-    A field of two bytes can cost a parser sixty. So large messages are counted before they are parsed.
+    A field of two bytes can cost a parser sixty, so large messages are counted before.
     """
     total = 0
     for tag, _, start, after in fields(data):
