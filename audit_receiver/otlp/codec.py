@@ -1,7 +1,7 @@
 """Body bytes to an opened request: media type, content coding, protobuf or JSON. No socket here."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from isal import isal_zlib
 
@@ -23,7 +23,7 @@ CONTENT_TYPE: dict[Media, str] = {
 _MEDIA: dict[str, Media] = {name: media for media, name in CONTENT_TYPE.items()}
 
 _GZIP_WINDOW = 31  # zlib's wbits for "gzip header and trailer required"
-_GzipError: type[Exception] = isal_zlib.error
+_GzipError: Any = isal_zlib.error  # its stub says that it is an instance
 _STEP = 1 << 20
 _FIRST_WINDOW = 1 << 10
 _MEMBERS = 10_000

@@ -1,8 +1,8 @@
 """JSON text to Python values without losing a byte of any string.
 
 `string_bytes` gives back the bytes of a string as they came. Two things are not UTF-8 and come all
-the same: raw bytes (Collectors pass on what is in a log file), and escapes of lone surrogates, which
-count as their three bytes ED A0..BF xx.
+the same: raw bytes (Collectors pass on what is in a log file), and escapes of lone surrogates,
+which count as their three bytes ED A0..BF xx.
 Of a member name that stands twice in one object the last value holds.
 """
 
