@@ -19,7 +19,9 @@ from audit_receiver.record.model import Attributes, CanonicalValue
 
 LARGE_BYTES = 1 << 16  # from here on a message's fields are counted before it is parsed
 MAX_FIELDS = 200_000  # in one such message; each may cost a parser 60 bytes, and us a microsecond
-MAX_NESTED_VALUES = 2_000_000  # elements of arrays and maps in one request
+MAX_VALUES = (
+    2_000_000  # attributes and elements of arrays and maps, of the audit items of a request
+)
 _KEYS_KEPT = 8192
 
 
@@ -31,7 +33,7 @@ class ValueReader:
     def __init__(self, nesting: int = 64) -> None:
         self.flags: set[str] = set()
         self.nesting = nesting
-        self.left = MAX_NESTED_VALUES
+        self.left = MAX_VALUES
 
     def attributes(self, pairs: Any, careful: bool) -> tuple[Attributes, str | None]:
         """An attribute list as one object, and the whole list in base64 where that falls short.
@@ -41,6 +43,7 @@ class ValueReader:
             careful: there may be unknown fields in it.
         """
         result: Attributes = {}
+        self._count(len(pairs))
         lossy = careful and self._has_unknown(pairs)
         for pair in pairs:
             value = pair.value
@@ -117,10 +120,16 @@ class ValueReader:
         if level > self.nesting:
             raise MalformedRequest(f"values nest deeper than {self.nesting} levels")
         message, careful = parse(kind, raw)
-        self.left -= len(message.values)
-        if self.left < 0:
-            raise RequestTooLarge("the request holds too many nested values; send smaller batches")
+        self._count(len(message.values))
         return message, careful
+
+    def _count(self, values: int) -> None:
+        self.left -= values
+        if self.left < 0:
+            raise RequestTooLarge(
+                f"the audit records of the request hold more than {MAX_VALUES} attributes and "
+                "values; send smaller batches"
+            )
 
     def _raw(self, value: Any) -> CanonicalValue:
         return canonical.raw_value(value.SerializeToString(deterministic=True), self.flags)
