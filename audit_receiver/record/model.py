@@ -2,8 +2,8 @@
 
 These are named tuples and not dataclasses: one of each is made per record, at a third of the cost.
 "Canonical value" below means a JSON-ready Python value in the form of DESIGN 3.3: str, bool,
-None, int within 2**53 - 1, a finite float with a fraction, list, dict with escaped keys, or one of the
-wrapper dicts {"$int"}, {"$double"}, {"$bytes"}, {"$utf8"}, {"$otlp"}.
+None, int within 2**53 - 1, a finite float with a fraction, list, dict with escaped keys, or one
+of the wrapper dicts {"$int"}, {"$double"}, {"$bytes"}, {"$utf8"}, {"$otlp"}.
 """
 
 from typing import Any, NamedTuple

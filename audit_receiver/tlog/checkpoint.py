@@ -20,7 +20,7 @@ def check_origin(origin: str) -> None:
     """Raise CheckpointError unless `origin` is 1 to 200 of A-Z a-z 0-9 . _ ~ - / (DESIGN 3.2)."""
     if not _ORIGIN.match(origin):
         raise CheckpointError(
-            f"{origin[:220]!r} cannot be an origin: 1 to {MAX_ORIGIN_BYTES} of A-Z a-z 0-9 . _ ~ - /"
+            f"{origin[:220]!r} is no origin: 1 to {MAX_ORIGIN_BYTES} of A-Z a-z 0-9 . _ ~ - /"
         )
 
 

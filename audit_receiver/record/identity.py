@@ -1,0 +1,43 @@
+"""Which records are one and the same (DESIGN 3.7)."""
+
+import hmac
+from hashlib import sha3_256
+from typing import Any
+
+import orjson
+
+from audit_receiver.record import canonical
+
+# What the sender said. `audit` and `subject` derive from it under the configuration, which may
+# change between a send and a resend; salts, peer and duplicate_of are ours.
+CONTENT = ("attributes", "attributes_raw", "kind", "otlp", "resource", "scope")
+
+
+def of_record(service: str, record_id: str) -> bytes:
+    """The identity of a record that names itself."""
+    return canonical.encode(["record", service, record_id])
+
+
+def of_span(service: str, trace_id: str, span_id: str) -> bytes:
+    """The identity of a span with two valid ids."""
+    return canonical.encode(["span", service, trace_id, span_id])
+
+
+def of_content(content_text: bytes) -> bytes:
+    """The identity of a record without one of its own: the digest of what it says."""
+    return canonical.encode(["content", sha3_256(content_text).hexdigest()])
+
+
+def tag(dedup_key: bytes, identity: bytes) -> str:
+    """The header's `id`: the first 8 bytes of HMAC-SHA-256 over the identity, 16 hex digits."""
+    return hmac.digest(dedup_key, identity, "sha256")[:8].hex()
+
+
+def content(body: dict[str, Any]) -> bytes:
+    """The canonical text of what the sender said."""
+    return canonical.encode({name: body[name] for name in CONTENT if name in body})
+
+
+def same_content(one: str, other: str) -> bool:
+    """Whether two bodies say the same, whoever sent them and whenever."""
+    return content(orjson.loads(one)) == content(orjson.loads(other))
