@@ -236,4 +236,7 @@ class Appender:
 
 def _call_each(results: Delivery) -> None:
     for done, result in results:
-        done(result)
+        try:
+            done(result)
+        except Exception:  # theirs; the records are durable, and the next one waits too
+            _log.exception("a result could not be delivered")

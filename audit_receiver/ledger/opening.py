@@ -87,16 +87,17 @@ def _start_events(settings: LedgerSettings, opened: startup.Opened, clock: Clock
         events.append(("incident", {"incident": "unclean_stop"}))
     last = opened.pen.end.last_received
     if settings.accept_clock and ClockWatch(clock, last).refusal_now():
-        fields = {"incident": "clock_accepted", "last": timestamp.render(last)}
-        events.append(("incident", fields))
+        accepted = {"incident": "clock_accepted", "last": timestamp.render(last)}
+        events.append(("incident", accepted))
     before = opened.config_before
     if before.get("digest") != settings.config_digest:
         now = flatten(settings.config)
         known = before.get("config")
         then = known if isinstance(known, dict) else {}
         changed = sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
-        fields = {"changed": changed, "config": now, "digest": settings.config_digest}
-        events.append(("config", fields))
+        events.append(
+            ("config", {"changed": changed, "config": now, "digest": settings.config_digest})
+        )
     return events
 
 

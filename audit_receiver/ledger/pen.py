@@ -175,7 +175,7 @@ def insert(
     for node in group.nodes:
         execute(_NODE, node)
     root = group.frontier.root()
-    signature = signer.sign(head_text(origin, group.size, root))
+    signature = signer.sign(head_text(origin, group.size, root).encode())
     execute(_HEAD, (group.size, root, signature, epoch))
     return Tip(group.size, root, signature, signer.verifier.key_id, origin, group.size - 1)
 

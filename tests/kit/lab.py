@@ -7,10 +7,13 @@ the signatures. Every ledger test ends in `lab.check(size)`.
 import base64
 import hashlib
 import json
+import os
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,9 @@ from audit_receiver.ledger.appender import (
     LedgerSettings,
     Observer,
 )
+from audit_receiver.record import body, timestamp
+from audit_receiver.record.model import Draft, Observation, Shared
+from audit_receiver.record.normalise import Vocabulary, normalise
 
 SECOND = 1_000_000_000
 START = 1_790_000_000 * SECOND  # 2026-09-21T14:13:20Z
@@ -31,6 +37,48 @@ HEADER_KEYS = set(
     "v seq prev body subject kind id time received service environment tenant action event"
     " target_type actor_type outcome duplicate_of flags".split()
 )
+
+
+def draft(
+    record_id: str = "",
+    *,
+    time_unix_nano: int = START,
+    action: str = "user.login",
+    outcome: str = "success",
+    service: str = "svc",
+    span: str = "",
+    kind: str = "",
+    **attributes: Any,
+) -> Draft:
+    """One finished audit record: with a record id, as a span (two digits of `span`), or neither."""
+    kind = kind or ("span" if span else "log")
+    given = {"audit.action": action, "audit.outcome": outcome, "audit.actor.id": "ann"}
+    if record_id:
+        given["audit.record.id"] = record_id
+    given.update({name.replace("_", "."): value for name, value in attributes.items()})
+    otlp: dict[str, Any] = {}
+    trace_id, span_id = span * 16, span * 8
+    if span:
+        otlp = {"name": "audit", "span_id": span_id, "trace_id": trace_id}
+    if time_unix_nano:
+        otlp["start" if kind == "span" else "time"] = timestamp.render(time_unix_nano)
+    resource = {"attributes": {"service.name": service}}
+    observation = Observation(
+        kind=kind,
+        resource=Shared(resource, _canonical(resource), resource["attributes"], frozenset()),
+        scope=Shared({}, "{}", {}, frozenset()),
+        attributes=given,
+        attributes_raw=None,
+        otlp=otlp,
+        name="audit" if span else "",
+        event_attributes=(),
+        status_code=0,
+        time_unix_nano=time_unix_nano,
+        trace_id=trace_id,
+        span_id=span_id,
+        flags=frozenset(),
+    )
+    return body.encode(normalise(observation, Vocabulary()), b"{}", os.urandom(32))
 
 
 class FakeClock:
@@ -82,7 +130,7 @@ class LedgerLab:
         self.path = directory / "lab" / "ledger.db"
         self.clock = FakeClock()
         self.witness = Witness()
-        self.appender: Appender
+        self.appender: Appender = None  # type: ignore[assignment]
         self._settings: dict[str, Any] = {
             "path": self.path,
             "name": "lab",
@@ -104,6 +152,50 @@ class LedgerLab:
         """Stop cleanly."""
         return self.appender.close()
 
+    def append(self, *drafts: Draft) -> Appended:
+        """Store one request and wait for its commit; the two clocks go on by a millisecond."""
+        self.clock.pass_seconds(0.001)
+        return self.appender.append(drafts, timeout_seconds=20)
+
+    def settle(self) -> None:
+        """Let the writer take one turn: own records that wait are durable afterwards."""
+        self.append()
+
+    def together(self, *requests: Sequence[Draft]) -> list[Appended | Exception]:
+        """Hold the writer back until all these requests wait, so that they become one group."""
+        entered, gate, finished = threading.Event(), threading.Event(), threading.Semaphore(0)
+        results: list[Appended | Exception] = [RuntimeError("no answer")] * len(requests)
+
+        def hold(_: object) -> None:
+            entered.set()
+            gate.wait(20)
+
+        def keep(place: int, result: Appended | Exception) -> None:
+            results[place] = result
+            finished.release()
+
+        self.appender.submit([], hold)
+        assert entered.wait(20)
+        for place, drafts in enumerate(requests):
+            self.appender.submit(drafts, partial(keep, place))
+        gate.set()
+        for _ in requests:
+            assert finished.acquire(timeout=20)
+        return results
+
+    def wait_for_trouble(self, trouble: bool = True) -> str:
+        """Wait until the ledger is out of service (or back); returns the reason."""
+        deadline = time.monotonic() + 20
+        while self.appender.status().ok is trouble:
+            assert time.monotonic() < deadline, self.appender.status()
+            time.sleep(0.005)
+        return self.appender.status().reason
+
+    def discard(self) -> None:
+        """Stop whatever still runs, in any state."""
+        if self.appender is not None and self.appender._thread.is_alive():
+            self.appender.close(drain_seconds=0)
+
     def crash(self) -> None:
         """Leave as a killed process does: nothing is written, only the kernel tidies up."""
         crash(self.appender)
@@ -123,7 +215,10 @@ class LedgerLab:
     def events(self, action: str = "") -> list[dict[str, Any]]:
         """The `event` objects of the own records, with the name of each under "is"."""
         found = self.rows("SELECT action, body FROM entry WHERE kind = 'ledger' ORDER BY seq")
-        events = [{"is": name.removeprefix("ledger."), **json.loads(body)["event"]} for name, body in found]
+        events = [
+            {"is": name.removeprefix("ledger."), **json.loads(body)["event"]}
+            for name, body in found
+        ]
         return [event for event in events if action in ("", event["is"])]
 
     def incidents(self) -> list[str]:
@@ -172,7 +267,9 @@ def check(path: Path, size: int | None = None) -> None:
             "SELECT size, root, signature, epoch FROM head ORDER BY size"
         ).fetchall()
         nodes = connection.execute("SELECT level, idx, hash FROM node").fetchall()
-        schema = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+        schema = connection.execute(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master"
+        ).fetchall()
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     finally:
         connection.close()
@@ -339,4 +436,14 @@ def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-__all__ = ["SECOND", "START", "Appended", "FakeClock", "LedgerLab", "Witness", "check", "crash"]
+__all__ = [
+    "SECOND",
+    "START",
+    "Appended",
+    "FakeClock",
+    "LedgerLab",
+    "Witness",
+    "check",
+    "crash",
+    "draft",
+]
