@@ -152,7 +152,10 @@ class Server:
 
     def start(self, *arguments: str, **options: Any) -> "Server":
         """Start and wait for the line `ready`; fails with what was said if it does not come."""
-        self.launch(*arguments, **options)
+        return self.launch(*arguments, **options).wait_ready()
+
+    def wait_ready(self) -> "Server":
+        """Wait for the line `ready`, and that all endpoints were named before it."""
         deadline = time.monotonic() + READY_SECONDS
         while not re.search(r"^.*\bready\b", self.stderr, re.MULTILINE):
             if not self.running or time.monotonic() > deadline:
