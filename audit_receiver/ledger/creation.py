@@ -83,8 +83,8 @@ def _clear_the_ground(files: LedgerFiles) -> None:
     if left:
         raise LedgerError(
             f"{files.ledger}: there is no ledger, but of one there"
-            f" are {', '.join(path.name for path in left)}. If the ledger was lost, restore it; if a"
-            " new history is to begin, move these files away first"
+            f" are {', '.join(path.name for path in left)}. If the ledger was lost, restore it; if"
+            " a new history is to begin, move these files away first"
         )
 
 

@@ -1,7 +1,7 @@
 """LedgerLab: a ledger in a box, and an oracle that re-derives every invariant on its own.
 
-The oracle shares no code with the product: hashlib, json, a naive Merkle tree, and `cryptography` for
-the signatures. Every ledger test ends in `lab.check(size)`.
+The oracle shares no code with the product: hashlib, json, a naive Merkle tree, and `cryptography`
+for the signatures. Every ledger test ends in `lab.check(size)`.
 """
 
 import base64
@@ -33,10 +33,11 @@ from audit_receiver.record.normalise import Vocabulary, normalise
 
 SECOND = 1_000_000_000
 START = 1_790_000_000 * SECOND  # 2026-09-21T14:13:20Z
-HEADER_KEYS = set(
-    "v seq prev body subject kind id time received service environment tenant action event"
-    " target_type actor_type outcome duplicate_of flags".split()
-)
+HEADER_KEYS = {
+    *("v", "seq", "prev", "body", "subject", "kind", "id", "time", "received", "flags"),
+    *("service", "environment", "tenant", "action", "event", "target_type", "actor_type"),
+    *("outcome", "duplicate_of"),
+}
 
 
 def draft(
