@@ -35,7 +35,7 @@ def get_current_role(user_id: str) -> str:
 tracer = trace.get_tracer("audit-service")
 
 
-def update_user_role(request: Any, user_id: str, new_role: str) -> bool:
+def update_user_role(request: Any, user_id: str, new_role: str) -> Any:
     with tracer.start_as_current_span("user.role.update") as span:
         # Identity attributes - who performed the action
         span.set_attribute("enduser.id", request.authenticated_user.id)
