@@ -1,0 +1,226 @@
+"""Everything that can be configured, with its default; keys are named as the Collector names them.
+
+Only what works stands here: a key of which nothing comes would be a lie, so unknown keys stop the
+start. Every key has a comment in config/audit-receiver.yaml and a section in docs/configuration.md.
+"""
+
+from hashlib import sha3_256
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from audit_receiver.config.values import (
+    Duration,
+    Endpoint,
+    EndpointField,
+    Size,
+    parse_endpoint,
+)
+
+Positive = Annotated[int, Field(gt=0)]
+MIB = 1 << 20
+FIELDS = (
+    "action",
+    "actor",
+    "actor_type",
+    "field",
+    "new",
+    "old",
+    "outcome",
+    "reason",
+    "record_id",
+    "roles",
+    "session_id",
+    "source",
+    "source_type",
+    "target",
+    "target_type",
+    "tenant",
+)
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and nothing in it that is not named here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+
+class Grpc(Section):
+    """OTLP/gRPC."""
+
+    endpoint: EndpointField = parse_endpoint("127.0.0.1:4317")
+    max_recv_msg_size_mib: Positive = 64
+
+
+class Http(Section):
+    """OTLP/HTTP."""
+
+    endpoint: EndpointField = parse_endpoint("127.0.0.1:4318")
+    max_request_body_size: Annotated[Size, Field(gt=0)] = 64 * MIB
+
+
+class Protocols(Section):
+    """Which doors are open: both if `protocols` is absent, else those that are named."""
+
+    grpc: Grpc | None = None
+    http: Http | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_empty_door_has_defaults(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: {} if inner is None else inner for name, inner in given.items()}
+
+    @model_validator(mode="after")
+    def _one_is_open(self) -> Self:
+        if self.grpc is None and self.http is None:
+            raise ValueError("no protocol is named; name grpc, http or both, or leave it out")
+        return self
+
+
+class Limits(Section):
+    """What one request, and all of them together, may take."""
+
+    in_flight_bytes: Annotated[Size, Field(gt=0)] = 256 * MIB
+    items: Positive = 200_000
+    nesting: Annotated[int, Field(gt=0, le=64)] = 64
+    queue: Positive = 4096
+    deadline: Annotated[Duration, Field(gt=0)] = "4s"  # type: ignore[assignment]
+
+
+class Otlp(Section):
+    """The OTLP receiver."""
+
+    protocols: Protocols = Protocols(grpc=Grpc(), http=Http())
+    limits: Limits = Limits()
+    record_headers: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")], ...] = Field(
+        default=("x-audit-pipeline",), strict=False
+    )
+    allow_insecure_bind: bool = False
+
+
+class Receivers(Section):
+    """What receives."""
+
+    otlp: Otlp = Otlp()
+
+
+Globs = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
+
+
+class Select(Section):
+    """Which records are audit: globs over attribute keys and over event, span and scope names."""
+
+    attributes: Globs = ("audit.*",)
+    except_: Globs = Field(default=("audit.integrity.*",), alias="except")
+    names: Globs = ("audit", "audit.*")
+
+    @model_validator(mode="after")
+    def _selects_something(self) -> Self:
+        if not self.attributes and not self.names:
+            raise ValueError("nothing would be selected; give attributes, names or both")
+        return self
+
+
+class Ledger(Section):
+    """The ledger file."""
+
+    path: Annotated[Path, Field(strict=False)] = Path("./audit-data/ledger.db")
+    create: Literal["if_missing", "never"] = "if_missing"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~/-]{0,180}$")] = ""
+    key: Annotated[Path | None, Field(strict=False)] = None
+    heartbeat: Annotated[Duration, Field(ge=1, le=3600)] = "60s"  # type: ignore[assignment]
+    disk_reserve: Size = 256 * MIB
+    drain: Duration = "10s"  # type: ignore[assignment]
+
+
+class Listen(Section):
+    """A read-only endpoint of our own."""
+
+    endpoint: EndpointField
+
+
+class Logs(Section):
+    """Our own log, on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Telemetry(Section):
+    """What the service tells about itself; null switches an endpoint off."""
+
+    health: Listen | None = Listen(endpoint=parse_endpoint("127.0.0.1:13133"))
+    metrics: Listen | None = Listen(endpoint=parse_endpoint("127.0.0.1:8888"))
+    logs: Logs = Logs()
+
+
+class Config(Section):
+    """A whole configuration."""
+
+    receivers: Receivers = Receivers()
+    select: Select = Select()
+    fields: dict[Literal[FIELDS], Globs] = {}  # type: ignore[valid-type]
+    ledger: Ledger = Ledger()
+    telemetry: Telemetry = Telemetry()
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Every endpoint by its key."""
+        protocols, telemetry = self.receivers.otlp.protocols, self.telemetry
+        doors = {
+            "receivers.otlp.protocols.grpc.endpoint": protocols.grpc,
+            "receivers.otlp.protocols.http.endpoint": protocols.http,
+            "telemetry.health.endpoint": telemetry.health,
+            "telemetry.metrics.endpoint": telemetry.metrics,
+        }
+        return {key: door.endpoint for key, door in doors.items() if door is not None}
+
+    def contradictions(self) -> list[tuple[str, str]]:
+        """(key, what is wrong and the mend) where single keys are right and together are not."""
+        wrong: list[tuple[str, str]] = []
+        seen: dict[tuple[str, int], str] = {}
+        for key, endpoint in self.endpoints().items():
+            place = (endpoint.host, endpoint.port)
+            if endpoint.port and place in seen:
+                wrong.append((key, f"{endpoint} is taken by {seen[place]}; give each its own port"))
+            seen.setdefault(place, key)
+            public = not endpoint.is_local
+            if public and key.startswith("receivers") and not self._insecure_is_allowed:
+                wrong.append(
+                    (
+                        key,
+                        f"{endpoint} can be reached from other machines, without TLS or token; bind"
+                        " 127.0.0.1, or set receivers.otlp.allow_insecure_bind: true if the network"
+                        " in front of it decides who may send",
+                    )
+                )
+        grpc, http = self.receivers.otlp.protocols.grpc, self.receivers.otlp.protocols.http
+        most = self.receivers.otlp.limits.in_flight_bytes
+        largest = max(
+            grpc.max_recv_msg_size_mib * MIB if grpc else 0,
+            http.max_request_body_size if http else 0,
+        )
+        if largest > most:
+            wrong.append(
+                (
+                    "receivers.otlp.limits.in_flight_bytes",
+                    f"{most} bytes are less than one largest request ({largest}), which could never"
+                    " be taken; raise it or lower the request limit",
+                )
+            )
+        return wrong
+
+    @property
+    def _insecure_is_allowed(self) -> bool:
+        return self.receivers.otlp.allow_insecure_bind
+
+    def public(self) -> dict[str, Any]:
+        """The configuration as the ledger's `config` entries state it; it holds no secrets yet."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=False)
+
+    def digest(self) -> str:
+        """SHA3-256 of the public form as sorted JSON, lower-case hex."""
+        return sha3_256(orjson.dumps(self.public(), option=orjson.OPT_SORT_KEYS)).hexdigest()
