@@ -22,7 +22,6 @@ MAX_FIELDS = 200_000  # in one such message; each may cost a parser 60 bytes, an
 MAX_VALUES = (
     2_000_000  # attributes and elements of arrays and maps, of the audit items of a request
 )
-_KEYS_KEPT = 8192
 
 
 class ValueReader:
@@ -43,6 +42,7 @@ class ValueReader:
             careful: there may be unknown fields in it.
         """
         result: Attributes = {}
+        flags, key = self.flags, canonical.key
         self._count(len(pairs))
         lossy = careful and self._has_unknown(pairs)
         for pair in pairs:
@@ -53,21 +53,19 @@ class ValueReader:
                     plain = text.decode()
                 except UnicodeDecodeError:
                     plain = "\0"
-                found = plain if "\0" not in plain else canonical.of_string(text, self.flags)
+                found = plain if "\0" not in plain else canonical.of_string(text, flags)
             elif pair.HasField("value"):
                 found = self.value(value, careful)
             else:
-                found = canonical.raw_value(b"", self.flags)
-            raw_key = pair.key
-            key = _KEYS.get(raw_key)
-            result[key if key is not None else self._key(raw_key)] = found
+                found = canonical.raw_value(b"", flags)
+            result[key(pair.key, flags)] = found
         repeated = len(result) != len(pairs)
         if not (repeated or lossy):
             return result, None
         if repeated:
-            self.flags.add("duplicate_keys")
+            flags.add("duplicate_keys")
         if lossy:
-            self.flags.add("raw_value")
+            flags.add("raw_value")
         whole = KeyValueList(values=pairs).SerializeToString()
         return result, base64.b64encode(whole).decode()
 
@@ -108,7 +106,7 @@ class ValueReader:
             return self._raw(value)
         result: Attributes = {}
         for pair in pairs.values:
-            result[self._key(pair.key)] = (
+            result[canonical.key(pair.key, self.flags)] = (
                 self.value(pair.value, careful, level)
                 if pair.HasField("value")
                 else canonical.raw_value(b"", self.flags)
@@ -134,24 +132,9 @@ class ValueReader:
     def _raw(self, value: Any) -> CanonicalValue:
         return canonical.raw_value(value.SerializeToString(deterministic=True), self.flags)
 
-    def _key(self, raw: bytes) -> str:
-        known = _KEYS.get(raw)
-        if known is not None:
-            return known
-        flags: set[str] = set()
-        key: str = canonical.key(raw, flags)
-        if flags:
-            self.flags |= flags
-        elif len(_KEYS) < _KEYS_KEPT and len(raw) < 128:
-            _KEYS[raw] = key
-        return key
-
     @staticmethod
     def _has_unknown(pairs: Any) -> bool:
         return any(len(UnknownFieldSet(pair)) for pair in pairs)
-
-
-_KEYS: dict[bytes, str] = {}  # ordinary keys: the same few, again and again
 
 
 def parse(kind: Any, raw: bytes) -> tuple[Any, bool]:

@@ -12,11 +12,13 @@ from typing import Any
 from audit_receiver.otlp.anyvalue import ValueReader, parse
 from audit_receiver.otlp.schema import InstrumentationScope, Resource
 from audit_receiver.otlp.wire import unknown_fields
-from audit_receiver.record import canonical, timestamp
-from audit_receiver.record.model import Attributes, CanonicalValue, Observation, Shared
+from audit_receiver.record import aliases, canonical, timestamp
+from audit_receiver.record.header import resource_text
+from audit_receiver.record.model import Attributes, Observation, Shared
 
 Object = dict[str, Any]
 
+_SERVICE = frozenset(name.encode() for name in aliases.SERVICE)
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 _NO_EVENTS: tuple[Attributes, ...] = ()
 _CACHE_BYTES = 1 << 14  # what is larger is converted anew each time, so that the cache stays small
@@ -153,11 +155,9 @@ def scope(raw: bytes, schema_url: bytes, unknown: bytes, nesting: int) -> Shared
 @lru_cache(512)
 def service(raw: bytes) -> str:
     """The service.name of a resource as text, "" if there is none."""
-    found: CanonicalValue = ""
-    for pair in parse(Resource, raw)[0].attributes:
-        if pair.key == b"service.name":
-            found = ValueReader().value(pair.value, careful=True)
-    return _text(found)
+    item, careful = parse(Resource, raw)
+    wanted = [pair for pair in item.attributes if pair.key in _SERVICE]
+    return resource_text(ValueReader().attributes(wanted, careful)[0], aliases.SERVICE)[0]
 
 
 @lru_cache(512)

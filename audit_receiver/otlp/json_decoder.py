@@ -21,7 +21,9 @@ from audit_receiver.otlp.json_fields import WrongValue
 from audit_receiver.otlp.json_text import string_bytes
 from audit_receiver.otlp.wire import encode_varint
 
-_VALUES_PER_ITEM = 25  # objects, arrays and commas; an item of twelve attributes has some sixty
+# Objects, arrays and commas: an item of twelve attributes has some sixty, few requests are full.
+_VALUES_PER_ITEM = 25
+_VALUES = 1_000_000  # at least
 
 
 class _Envelope:
@@ -50,7 +52,7 @@ def decode(signal: Signal, data: bytes, item_limit: int, nesting: int) -> Reques
         MalformedRequest: not JSON, or a value that its field cannot take; `field` names it.
         RequestTooLarge: more items, envelopes or values than one request may hold.
     """
-    tree = json_text.parse(data, item_limit * _VALUES_PER_ITEM)
+    tree = json_text.parse(data, max(item_limit * _VALUES_PER_ITEM, _VALUES))
     if tree.__class__ is not dict:
         raise MalformedRequest(f"an export request is a JSON object, not {fields.shown(tree)}")
     decoder = _Decoder(signal, item_limit, nesting)

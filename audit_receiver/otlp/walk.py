@@ -135,7 +135,8 @@ def literals(*patterns: tuple[str, ...]) -> tuple[bytes, ...]:
     """Texts of which one stands in every key or name that the patterns match; b"" if unknown."""
     words = set()
     for pattern in itertools.chain.from_iterable(patterns):
-        words.add(max(re.split(r"[*?\[\]!]", pattern), key=len).encode())
+        plain = re.split(r"[*?]", pattern.partition("[")[0])
+        words.add(max(plain, key=len).encode())
     kept = {word for word in words if not any(other in word for other in words - {word})}
     return tuple(sorted(kept))
 
