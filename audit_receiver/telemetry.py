@@ -1,6 +1,14 @@
 """Our own metrics, named in one table. Logs go through the standard library's logging."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
+
+disable_created_metrics()  # or every counter has a second series that nobody asked for
 
 REGISTRY = CollectorRegistry()
 

@@ -1,0 +1,52 @@
+"""How many bytes of requests are in memory at once: full means 503 before any work is done."""
+
+from audit_receiver.errors import LedgerBusy
+from audit_receiver.telemetry import IN_FLIGHT_BYTES
+
+
+class Budget:
+    """The in-flight budget, shared by all doors; used in the loop's thread only."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self.used_bytes = 0
+        IN_FLIGHT_BYTES.set_function(lambda: self.used_bytes)
+
+    def share(self) -> "Share":
+        """A request's own part, empty at first; leave it with `with`."""
+        return Share(self)
+
+    def take(self, number: int) -> None:
+        """Take bytes or raise LedgerBusy."""
+        if self.used_bytes + number > self._limit:
+            raise LedgerBusy(
+                f"{self.used_bytes} bytes of requests are in flight, {number} more are over the"
+                f" limit of {self._limit} (receivers.otlp.limits.in_flight_bytes); send again"
+            )
+        self.used_bytes += number
+
+    def give_back(self, number: int) -> None:
+        """Return bytes."""
+        self.used_bytes -= number
+
+
+class Share:
+    """What one request has taken; given back when it is left."""
+
+    __slots__ = ("_budget", "_taken")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._taken = 0
+
+    def __enter__(self) -> "Share":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.give_back(self._taken)
+        self._taken = 0
+
+    def grow(self, number: int) -> None:
+        """Take more bytes or raise LedgerBusy."""
+        self._budget.take(number)
+        self._taken += number

@@ -1,0 +1,136 @@
+"""OTLP/gRPC: TraceService and LogsService over raw bytes, so that we decode and not grpcio.
+
+A generated servicer would answer INTERNAL to bytes that are not protobuf and UNKNOWN to an
+exception, and a sender drops its data at both.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+
+from audit_receiver.errors import ShuttingDown
+from audit_receiver.otlp import receipt, status
+from audit_receiver.otlp.codec import Limits
+from audit_receiver.otlp.envelope import Signal
+from audit_receiver.receive.intake import Delivered, Intake, recorded_headers
+from audit_receiver.telemetry import REQUESTS
+
+SERVICES: dict[str, Signal] = {
+    logs_service_pb2.DESCRIPTOR.services_by_name["LogsService"].full_name: "logs",
+    trace_service_pb2.DESCRIPTOR.services_by_name["TraceService"].full_name: "traces",
+}
+_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # or a second server would quietly share our port
+    # Clients that ping for keep-alive more often than every 5 minutes are no attackers.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_ping_strikes", 0),
+)
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[bytes, Any], Awaitable[bytes]]
+
+
+class GrpcServer:
+    """The gRPC door."""
+
+    def __init__(self, intake: Intake, limits: Limits, record_headers: tuple[str, ...]) -> None:
+        self._intake = intake
+        self._limits = limits
+        self._record_headers = record_headers
+        self._closing = False
+        self._health = HealthServicer()
+        options = (*_OPTIONS, ("grpc.max_receive_message_length", limits.max_bytes))
+        self._server = grpc.aio.server(options=options)
+        self._server.add_generic_rpc_handlers((_Exports(self._export),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        served = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+        reflection.enable_server_reflection((*served, reflection.SERVICE_NAME), self._server)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port. Raises OSError if it cannot be had."""
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            bound: int = self._server.add_insecure_port(address)
+        except RuntimeError as exc:
+            raise OSError(f"{address} cannot be bound: it is in use or not ours") from exc
+        await self._server.start()
+        await self.set_serving(True)
+        return bound
+
+    async def set_serving(self, serving: bool) -> None:
+        """What the health service says of all services."""
+        state = _SERVING if serving else _NOT_SERVING
+        for name in ("", *SERVICES):
+            await self._health.set(name, state)
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Stop accepting, let requests in flight end."""
+        self._closing = True
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(drain_seconds)
+
+    async def _export(self, signal: Signal, body: bytes, context: Any) -> bytes:
+        try:
+            if self._closing:
+                raise ShuttingDown("the service is stopping; send again")
+            metadata = dict(context.invocation_metadata() or ())
+            with self._intake.budget.share() as share:
+                share.grow(len(body))
+                headers = recorded_headers(metadata, self._record_headers)
+                delivered = Delivered(signal, "protobuf", body, None, "grpc", headers, self._limits)
+                outcome = await self._intake.receive(delivered, share)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            return await _abort(error, context)
+        context.set_trailing_metadata(((receipt.GRPC_METADATA, outcome.receipt),))
+        _requests("OK").inc()
+        return b""
+
+
+class _Exports(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Routes `/<service>/Export` to the one handler, bytes in and bytes out."""
+
+    def __init__(self, export: Callable[[Signal, bytes, Any], Awaitable[bytes]]) -> None:
+        self._handlers = {
+            f"/{service}/Export": grpc.unary_unary_rpc_method_handler(_for(signal, export))
+            for service, signal in SERVICES.items()
+        }
+
+    def service(self, handler_call_details: Any) -> Any:
+        return self._handlers.get(handler_call_details.method)
+
+
+def _for(signal: Signal, export: Callable[[Signal, bytes, Any], Awaitable[bytes]]) -> Handler:
+    async def handler(body: bytes, context: Any) -> bytes:
+        return await export(signal, body, context)
+
+    return handler
+
+
+async def _abort(error: Exception, context: Any) -> bytes:
+    found = status.answer(error)
+    if found.http == 503 and not hasattr(error, "retry_after_seconds"):
+        _log.exception("an unforeseen error, answered UNAVAILABLE so that the sender tries again")
+    code, message, trailers = status.grpc_error(found)
+    _requests(code).inc()
+    await context.abort(getattr(grpc.StatusCode, code), message, trailing_metadata=trailers)
+    raise AssertionError("abort raises")
+
+
+@lru_cache(32)
+def _requests(code: str) -> Any:
+    return REQUESTS.labels("grpc", code)

@@ -1,0 +1,183 @@
+"""OTLP/HTTP: POST /v1/traces and /v1/logs, protobuf or JSON, plain or gzip.
+
+aiohttp's low-level server without router and middlewares: one handler, which answers every request
+itself and lets no exception of ours become a 500, because a sender drops its data at that.
+"""
+
+import asyncio
+import logging
+from functools import lru_cache
+from typing import Any
+
+from aiohttp import web
+
+from audit_receiver.errors import (
+    LedgerBusy,
+    MalformedRequest,
+    RequestTooLarge,
+    SenderError,
+    ShuttingDown,
+)
+from audit_receiver.otlp import codec, receipt, status
+from audit_receiver.otlp.codec import CONTENT_TYPE, Limits, Media
+from audit_receiver.otlp.envelope import Signal
+from audit_receiver.otlp.status import Answer
+from audit_receiver.receive.budget import Share
+from audit_receiver.receive.intake import Delivered, Intake, recorded_headers
+from audit_receiver.telemetry import REQUESTS
+
+PATHS: dict[str, Signal] = {"/v1/logs": "logs", "/v1/traces": "traces"}
+_SIGNALS: dict[str, Signal] = {**PATHS, **{f"{path}/": name for path, name in PATHS.items()}}
+KEEP_ALIVE_SECONDS = 120.0  # longer than the 90 s of Go's client, so that it closes first
+BODY_SECONDS = 60.0  # for a body to arrive
+LINGERING_SECONDS = 2.0
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_SERVER = "audit-receiver"
+
+_log = logging.getLogger(__name__)
+
+
+class HttpServer:
+    """The HTTP door."""
+
+    def __init__(self, intake: Intake, limits: Limits, record_headers: tuple[str, ...]) -> None:
+        self._intake = intake
+        self._limits = limits
+        self._record_headers = record_headers
+        self._closing = False
+        # No access log and no decompression: the one costs time, the other answers 500.
+        self._runner = web.ServerRunner(
+            web.Server(
+                self._handle,
+                access_log=None,
+                auto_decompress=False,
+                keepalive_timeout=KEEP_ALIVE_SECONDS,
+                lingering_time=LINGERING_SECONDS,
+            ),
+            handle_signals=False,
+        )
+
+    async def start(self, host: str, port: int) -> list[tuple[str, int]]:
+        """Listen; returns the addresses. Raises OSError if the port cannot be had."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, backlog=1024, shutdown_timeout=0)
+        try:
+            await site.start()
+        except BaseException:
+            await self._runner.cleanup()
+            raise
+        return [address[:2] for address in self._runner.addresses]
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Stop accepting, let requests in flight end, close idle connections."""
+        self._closing = True
+        self._runner._shutdown_timeout = drain_seconds
+        await self._runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        media: Media | None = None
+        try:
+            signal = _SIGNALS.get(request.path)
+            if signal is None:
+                return _error(status.not_found(request.path, PATHS), None)
+            if request.method != "POST":
+                return _error(status.method_not_allowed(request.method), None)
+            media = codec.media_type(request.headers.get("Content-Type"))
+            with self._intake.budget.share() as share:
+                return await self._export(request, signal, media, share)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            if not isinstance(error, SenderError):
+                _log.debug("request refused: %s", error)
+            return _error(_answer(error), media)
+
+    async def _export(
+        self, request: web.BaseRequest, signal: Signal, media: Media, share: Share
+    ) -> web.Response:
+        if self._closing:
+            raise ShuttingDown("the service is stopping; send again")
+        delivered = Delivered(
+            signal,
+            media,
+            await self._body(request, share),
+            request.headers.get("Content-Encoding"),
+            "http",
+            recorded_headers(request.headers, self._record_headers),
+            self._limits,
+        )
+        outcome = await self._intake.receive(delivered, share)
+        _requests("200").inc()
+        return web.Response(
+            body=status.success_body(media),
+            headers={
+                "Content-Type": CONTENT_TYPE[media],
+                receipt.HTTP_HEADER: receipt.to_header(outcome.receipt),
+                "Server": _SERVER,
+            },
+        )
+
+    async def _body(self, request: web.BaseRequest, share: Share) -> bytes:
+        """The whole body, never more than the limit; asked for only if it will be taken."""
+        declared = request.content_length
+        if declared is not None:
+            self._refuse_if_too_large(declared)
+            share.grow(declared)
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(_CONTINUE)
+            request.writer.output_size = 0
+        content = request.content
+        if declared == 0 and not request.body_exists:
+            return b""
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                piece = await content.readany()
+                if content.at_eof():
+                    if declared is None:
+                        share.grow(len(piece))
+                    self._refuse_if_too_large(len(piece))
+                    return piece
+                return await self._rest(content, piece, declared is None, share)
+        except TimeoutError:
+            raise LedgerBusy(
+                f"the body did not arrive within {BODY_SECONDS:g} s; send again"
+            ) from None
+        except web.HTTPException as exc:
+            raise MalformedRequest(f"the body cannot be read: {exc.reason}") from exc
+
+    async def _rest(self, content: Any, piece: bytes, count: bool, share: Share) -> bytes:
+        pieces, size = [piece], len(piece)
+        if count:
+            share.grow(size)
+        while piece := await content.readany():
+            pieces.append(piece)
+            size += len(piece)
+            self._refuse_if_too_large(size)
+            if count:
+                share.grow(len(piece))
+        return b"".join(pieces)
+
+    def _refuse_if_too_large(self, size: int) -> None:
+        if size > self._limits.max_bytes:
+            raise RequestTooLarge(
+                f"the request body has {size} bytes or more, over the limit of"
+                f" {self._limits.max_bytes} (max_request_body_size); send smaller batches"
+            )
+
+
+def _answer(error: Exception) -> Answer:
+    found = status.answer(error)
+    if found.http == 503 and not hasattr(error, "retry_after_seconds"):
+        _log.exception("an unforeseen error, answered 503 so that the sender tries again")
+    return found
+
+
+def _error(answer: Answer, media: Media | None) -> web.Response:
+    code, headers, body = status.http_error(answer, media)
+    _requests(str(code)).inc()
+    return web.Response(status=code, headers={**headers, "Server": _SERVER}, body=body)
+
+
+@lru_cache(32)
+def _requests(code: str) -> Any:
+    return REQUESTS.labels("http", code)

@@ -1,0 +1,233 @@
+"""The whole write path: bytes of one export request in, durable entries and a receipt out.
+
+Both doors call `Intake.receive`; only it knows the order of the steps.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from audit_receiver import telemetry
+from audit_receiver.errors import (
+    LedgerBusy,
+    MalformedRequest,
+    RequestTooLarge,
+    RetryLater,
+)
+from audit_receiver.ledger.appender import Appended, Appender, Delivery
+from audit_receiver.otlp import codec, receipt
+from audit_receiver.otlp.codec import Limits, Media
+from audit_receiver.otlp.envelope import Signal
+from audit_receiver.otlp.walk import Walk, walk
+from audit_receiver.receive.budget import Budget, Share
+from audit_receiver.record import body, canonical
+from audit_receiver.record.normalise import Vocabulary, normalise
+from audit_receiver.record.select import Rule
+
+EVIDENCE_BYTES = 4096  # of a request that cannot be decoded
+MOST_HEADER_CHARACTERS = 1024
+
+
+class Delivered(NamedTuple):
+    """An export request as a door hands it over."""
+
+    signal: Signal
+    media: Media
+    body: bytes
+    content_encoding: str | None
+    transport: str  # "http" or "grpc"
+    headers: tuple[tuple[str, str], ...]  # those that are recorded, sorted
+    limits: Limits
+
+
+class Outcome(NamedTuple):
+    """What became of a request; told after COMMIT."""
+
+    stored: int
+    duplicates: int
+    skipped: int
+    receipt: bytes  # audit_receiver.v1.Receipt
+
+
+class Intake:
+    """Takes requests for one ledger. Lives in the event loop's thread."""
+
+    def __init__(
+        self,
+        appender: Appender,
+        rule: Rule,
+        vocabulary: Vocabulary,
+        budget: Budget,
+        deadline_seconds: float,
+    ) -> None:
+        self._appender = appender
+        self._rule = rule
+        self._vocabulary = vocabulary
+        self.budget = budget
+        self._deadline_seconds = deadline_seconds
+        self._loop = asyncio.get_running_loop()
+
+    async def receive(self, delivered: Delivered, share: Share) -> Outcome:
+        """Store the audit records of one request; returns once they are durable.
+
+        Raises SenderError where sending again cannot help, RetryLater where it can. What was
+        handed to the writer is committed even if the caller goes away: a resend is recognised.
+        """
+        try:
+            walked = self._read(delivered, share)
+            drafts = self._drafts(walked, delivered)
+            if not drafts:
+                self._count(delivered, walked, None)
+                return self._outcome(walked, None)
+            ticket = _Ticket(self, delivered, walked)
+            self._appender.submit(drafts, ticket)
+            async with asyncio.timeout(self._deadline_seconds):
+                return self._outcome(walked, await ticket.future)
+        except TimeoutError:
+            self._appender.count("refused")
+            raise LedgerBusy(
+                f"no commit within {self._deadline_seconds:g} s (receivers.otlp.limits.deadline);"
+                " send again, what was stored meanwhile is recognised"
+            ) from None
+        except MalformedRequest as error:
+            self._keep_evidence(delivered, error)
+            raise
+        except (RequestTooLarge, RetryLater):
+            self._appender.count("refused")
+            raise
+
+    def _read(self, delivered: Delivered, share: Share) -> Walk:
+        data = codec.inflate(delivered.body, delivered.content_encoding, delivered.limits)
+        if data is not delivered.body:
+            share.grow(len(data))
+        request = codec.decode(delivered.signal, data, delivered.media, delivered.limits)
+        return walk(delivered.signal, request, self._rule)
+
+    def _drafts(self, walked: Walk, delivered: Delivered) -> list[Any]:
+        observations = walked.observations
+        if not observations:
+            return []
+        size = body.SALTS_BYTES
+        salts = os.urandom(size * len(observations))
+        peer = _peer(delivered.transport, delivered.headers)
+        return [
+            body.encode(
+                normalise(observation, self._vocabulary),
+                peer,
+                salts[size * number : size * (number + 1)],
+            )
+            for number, observation in enumerate(observations)
+        ]
+
+    def _outcome(self, walked: Walk, appended: Appended | None) -> Outcome:
+        tip = self._appender.tip if appended is None else appended.tip
+        skipped = sum(walked.skipped.values())
+        stored = appended.stored if appended else 0
+        duplicates = appended.duplicates if appended else 0
+        encoded = receipt.encode(
+            first_seq=appended.first_seq if appended else None,
+            last_seq=appended.last_seq if appended else None,
+            tree_size=tip.size,
+            root=tip.root,
+            signature=tip.signature,
+            key_id=tip.key_id,
+            origin=tip.origin,
+            stored=stored,
+            duplicates=duplicates,
+            skipped=skipped,
+        )
+        return Outcome(stored, duplicates, skipped, encoded)
+
+    def _count(self, delivered: Delivered, walked: Walk, appended: Appended | None) -> None:
+        for service, number in walked.received.items():
+            self._appender.note(service, number, walked.skipped.get(service, 0))
+        skipped = sum(walked.skipped.values())
+        counters = _counters(delivered.signal, delivered.transport)
+        if skipped:
+            counters["skipped"].inc(skipped)
+        if appended is not None:
+            if fresh := appended.stored - appended.conflicts:
+                counters["stored"].inc(fresh)
+            if appended.conflicts:
+                counters["conflict"].inc(appended.conflicts)
+            if appended.duplicates:
+                counters["duplicate"].inc(appended.duplicates)
+
+    def _keep_evidence(self, delivered: Delivered, error: MalformedRequest) -> None:
+        """A request that cannot be decoded is evidence too: digest, size, first 4 KiB."""
+        self._appender.count("undecodable")
+        self._appender.record(
+            "incident",
+            {
+                "incident": "undecodable",
+                "error": str(error)[:1024],
+                "head": delivered.body[:EVIDENCE_BYTES],
+                "sha256": sha256(delivered.body).hexdigest(),
+                "signal": delivered.signal,
+                "size": len(delivered.body),
+                "transport": delivered.transport,
+            },
+        )
+
+
+class _Ticket:
+    """What the writer calls back; counts even if nobody waits any more."""
+
+    __slots__ = ("_delivered", "_intake", "_walked", "future")
+
+    def __init__(self, intake: Intake, delivered: Delivered, walked: Walk) -> None:
+        self._intake = intake
+        self._delivered = delivered
+        self._walked = walked
+        self.future: asyncio.Future[Appended] = intake._loop.create_future()
+
+    def __call__(self, result: Appended | Exception) -> None:
+        if isinstance(result, Exception):
+            if not self.future.done():
+                self.future.set_exception(result)
+            return
+        self._intake._count(self._delivered, self._walked, result)
+        if not self.future.done():
+            self.future.set_result(result)
+
+
+def deliver_to(loop: asyncio.AbstractEventLoop) -> Any:
+    """The appender's `deliver`: one wake-up of the loop for all requests of one commit."""
+
+    def deliver(results: Delivery) -> None:
+        loop.call_soon_threadsafe(_resolve, results)
+
+    return deliver
+
+
+def recorded_headers(given: Mapping[str, str], names: tuple[str, ...]) -> Any:
+    """The headers that the configuration asks to keep with each record."""
+    found = ((name, given.get(name)) for name in names)
+    return tuple((name, value[:MOST_HEADER_CHARACTERS]) for name, value in found if value)
+
+
+def _resolve(results: Delivery) -> None:
+    for done, result in results:
+        done(result)
+
+
+@lru_cache(256)
+def _peer(transport: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """The canonical text of the body's `peer` object."""
+    peer: dict[str, Any] = {"transport": transport}
+    if headers:
+        flags: set[str] = set()
+        peer["headers"] = {
+            name: canonical.of_string(value.encode("utf-8", "surrogateescape"), flags)
+            for name, value in headers
+        }
+    return canonical.encode(peer)
+
+
+@lru_cache(16)
+def _counters(signal: str, transport: str) -> dict[str, Any]:
+    results = ("stored", "duplicate", "conflict", "skipped")
+    return {name: telemetry.RECORDS.labels(signal, transport, name) for name in results}

@@ -1,0 +1,112 @@
+"""The door where reads are told: `ledger.sock`, a Unix socket beside the ledger.
+
+`query`, `search` and `export` tell it what they are about to show, and print only after the
+`ledger.read` entry is durable. The protocol is one line of JSON each way:
+
+    -> {"command": "search", "arguments": {"actor": "alice"}, ...}
+    <- {"seq": 1042}            the entry that records it
+    <- {"error": "why not"}     nothing was recorded
+
+Who asks is taken from the socket (SO_PEERCRED: uid, gid, pid), never from the text. `command` is
+required; `arguments` is an object of strings, numbers, booleans and lists of them.
+"""
+
+import asyncio
+import json
+import os
+import pwd
+import socket
+import struct
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from audit_receiver.errors import AuditReceiverError, MalformedRequest
+from audit_receiver.ledger.appender import Appended, Appender
+
+MOST_LINE_BYTES = 64 * 1024
+PATIENCE_SECONDS = 10.0
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
+COMMANDS = ("query", "search", "export")
+
+
+class ReadsDoor:
+    """Listens on the socket and writes `ledger.read` entries."""
+
+    def __init__(self, appender: Appender, path: Path) -> None:
+        self._appender = appender
+        self._path = path
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen; a socket that a dead service left behind is replaced (we hold its lock)."""
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+        self._server = await asyncio.start_unix_server(
+            self._serve, str(self._path), limit=MOST_LINE_BYTES
+        )
+        self._path.chmod(0o660)
+
+    async def stop(self) -> None:
+        """Stop listening and take the socket away."""
+        if self._server is not None:
+            self._server.close()
+            with suppress(FileNotFoundError):
+                self._path.unlink()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                line = await reader.readline()
+                answer = await self._record(line, writer.get_extra_info("socket"))
+        except (TimeoutError, ValueError, AuditReceiverError) as error:
+            answer = {"error": str(error) or "the read could not be recorded in time"}
+        with suppress(OSError):
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+        writer.close()
+
+    async def _record(self, line: bytes, peer: Any) -> dict[str, Any]:
+        fields = _parse(line)
+        pid, uid, gid = _CREDENTIALS.unpack(
+            peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        )
+        fields.update({"gid": gid, "pid": pid, "uid": uid, "user": _user(uid)})
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Appended] = loop.create_future()
+
+        def done(result: Appended | Exception) -> None:
+            if future.done():
+                return
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+        self._appender.submit_record("read", fields, done)
+        return {"seq": (await future).first_seq}
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(line)
+    except ValueError as exc:
+        raise MalformedRequest(f"a read is told as one line of JSON: {exc}") from exc
+    if not isinstance(told, dict) or told.get("command") not in COMMANDS:
+        raise MalformedRequest(f"a read is told by one of {', '.join(COMMANDS)}")
+    arguments = told.get("arguments", {})
+    if not isinstance(arguments, dict):
+        raise MalformedRequest("`arguments` is an object")
+    return {"command": told["command"], "arguments": arguments}
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""
+
+
+def socket_path(ledger: Path) -> Path:
+    """Where the service of this ledger listens for reads."""
+    return Path(os.path.abspath(ledger)).with_suffix(".sock")

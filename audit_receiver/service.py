@@ -1,0 +1,287 @@
+"""The composition root: the only place that builds things and owns clock, threads and signals."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import uvloop
+
+from audit_receiver import __version__, telemetry
+from audit_receiver.config.model import MIB, Config
+from audit_receiver.config.values import Endpoint
+from audit_receiver.errors import IntegrityError, LedgerError
+from audit_receiver.ledger.appender import Appender, Clock, Commit, LedgerSettings, Observer
+from audit_receiver.otlp.codec import Limits
+from audit_receiver.receive.budget import Budget
+from audit_receiver.receive.grpc_server import GrpcServer
+from audit_receiver.receive.http_server import HttpServer
+from audit_receiver.receive.intake import Intake, deliver_to
+from audit_receiver.receive.reads import ReadsDoor, socket_path
+from audit_receiver.record.normalise import Vocabulary
+from audit_receiver.record.select import Rule
+from audit_receiver.web.ops import OpsServer, health_routes, metrics_routes
+
+STOPPED, DOES_NOT_HOLD, CANNOT_START = 0, 1, 2
+Announce = Callable[[str], None]
+
+_log = logging.getLogger(__name__)
+
+
+def run(config: Config, announce: Announce, accept_clock: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code of DESIGN §8.
+
+    `announce` is given the lines that tell a person what was started.
+    """
+    _start_logging(config.telemetry.logs.level, config.telemetry.logs.format)
+    os.umask(0o027)
+    try:
+        return uvloop.run(_Service(config, announce, accept_clock).serve())
+    except LedgerError as error:
+        announce(f"audit-receiver: {error}")
+        return CANNOT_START
+    except IntegrityError as error:
+        announce(f"audit-receiver: {error}")
+        return DOES_NOT_HOLD
+
+
+def system_clock() -> Clock:
+    """The machine's clocks; the second one goes on while it sleeps, where there is such a one."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return Clock(time.time_ns, lambda: time.clock_gettime_ns(boottime))
+
+
+def rule_of(config: Config) -> Rule:
+    """The selection rule that a configuration asks for."""
+    select = config.select
+    return Rule(select.attributes, select.except_, select.names)
+
+
+def ledger_settings(config: Config, accept_clock: bool = False) -> LedgerSettings:
+    """What the ledger is told of a configuration."""
+    rule, ledger = rule_of(config), config.ledger
+    return LedgerSettings(
+        path=ledger.path,
+        create=ledger.create,
+        name=ledger.name,
+        key_path=ledger.key,
+        heartbeat_seconds=ledger.heartbeat,
+        disk_reserve_bytes=ledger.disk_reserve,
+        drain_seconds=ledger.drain,
+        queue=config.receivers.otlp.limits.queue,
+        accept_clock=accept_clock,
+        version=__version__,
+        select=rule.as_dict(),
+        select_digest=rule.digest(),
+        config=config.public(),
+        config_digest=config.digest(),
+    )
+
+
+class _Observer(Observer):
+    """Metrics from the writer thread, and the end of the process if the file's state is unknown."""
+
+    def __init__(self, end: Callable[[int], None]) -> None:
+        self._end = end
+
+    def committed(self, commit: Commit) -> None:
+        telemetry.COMMIT_SECONDS.observe(commit.seconds)
+        telemetry.GROUP_RECORDS.observe(commit.entries)
+        telemetry.LEDGER_ENTRIES.set(commit.size)
+        telemetry.LEDGER_BYTES.set(commit.ledger_bytes)
+        telemetry.WAL_BYTES.set(commit.wal_bytes)
+        telemetry.LAST_COMMIT.set(commit.wall_unix_nano / 1e9)
+
+    def incident(self, kind: str) -> None:
+        telemetry.INCIDENTS.labels(kind).inc()
+
+    def trouble(self, reason: str) -> None:
+        if reason:
+            _log.error("the ledger is out of service, senders are told to retry: %s", reason)
+        else:
+            _log.warning("the ledger is in service again")
+
+    def fatal(self, error: Exception) -> None:
+        self._end(DOES_NOT_HOLD)
+
+
+class _Service:
+    """One run of the receiver."""
+
+    def __init__(self, config: Config, announce: Announce, accept_clock: bool) -> None:
+        self._config = config
+        self._announce = announce
+        self._accept_clock = accept_clock
+        self._code = STOPPED
+        self._ended = asyncio.Event()
+
+    async def serve(self) -> int:
+        """Open the ledger, open the doors, wait for the end, close in the opposite order."""
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self._end, STOPPED)
+        self._announce(f"audit-receiver {__version__}")
+        end = _threadsafe(loop, self._end)
+        settings = ledger_settings(self._config, self._accept_clock)
+        appender = Appender.open(settings, system_clock(), _Observer(end), deliver_to(loop))
+        self._tell_ledger(appender)
+        drain = self._config.ledger.drain
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._close, appender, drain)
+            try:
+                await self._open_doors(appender, stack)
+            except OSError as error:
+                self._announce(f"audit-receiver: {error}. Stop what uses it or change the endpoint")
+                return CANNOT_START
+            self._announce("ready")
+            _tell_supervisor("READY=1")
+            await self._ended.wait()
+            _tell_supervisor("STOPPING=1")
+            self._announce("stopping: finishing what is in flight")
+        return self._code
+
+    async def _open_doors(self, appender: Appender, stack: contextlib.AsyncExitStack) -> None:
+        config, otlp = self._config, self._config.receivers.otlp
+        intake = Intake(
+            appender,
+            rule_of(config),
+            _vocabulary(config),
+            Budget(otlp.limits.in_flight_bytes),
+            otlp.limits.deadline,
+        )
+        reads = ReadsDoor(appender, socket_path(config.ledger.path))
+        await reads.start()
+        stack.push_async_callback(reads.stop)
+        telemetry_config, protocols = config.telemetry, otlp.protocols
+        if telemetry_config.health is not None:
+            routes = health_routes(lambda: self._readiness(appender))
+            await self._ops("health", routes, telemetry_config.health.endpoint, stack)
+        if telemetry_config.metrics is not None:
+            telemetry.QUEUE_RECORDS.set_function(lambda: appender.waiting)
+            routes = metrics_routes(lambda: None)
+            await self._ops("metrics", routes, telemetry_config.metrics.endpoint, stack)
+        drain = config.ledger.drain
+        if protocols.grpc is not None:
+            limits = self._limits(protocols.grpc.max_recv_msg_size_mib * MIB)
+            grpc_door = GrpcServer(intake, limits, otlp.record_headers)
+            endpoint = protocols.grpc.endpoint
+            port = await grpc_door.start(endpoint.host, endpoint.port)
+            stack.push_async_callback(grpc_door.stop, drain)
+            self._announce(f"OTLP/gRPC on {Endpoint(host=endpoint.host, port=port)}")
+        if protocols.http is not None:
+            limits = self._limits(protocols.http.max_request_body_size)
+            http_door = HttpServer(intake, limits, otlp.record_headers)
+            endpoint = protocols.http.endpoint
+            addresses = await _bound(http_door.start, endpoint)
+            stack.push_async_callback(http_door.stop, drain)
+            self._announce(f"OTLP/HTTP on {addresses}")
+        self._warn_of_open_doors()
+
+    def _readiness(self, appender: Appender) -> tuple[bool, str]:
+        found = appender.status()
+        return (False, "shutting down") if self._ended.is_set() else (found.ok, found.reason)
+
+    def _limits(self, max_bytes: int) -> Limits:
+        limits = self._config.receivers.otlp.limits
+        return Limits(max_bytes, limits.items, limits.nesting)
+
+    async def _ops(
+        self, name: str, routes: Any, endpoint: Endpoint, stack: contextlib.AsyncExitStack
+    ) -> None:
+        server = OpsServer(routes)
+        addresses = await _bound(server.start, endpoint)
+        stack.push_async_callback(server.stop)
+        self._announce(f"{name} on {addresses} ({', '.join(routes)})")
+
+    def _tell_ledger(self, appender: Appender) -> None:
+        path = self._config.ledger.path
+        what = "created" if appender.created else f"opened, {appender.entries} entries"
+        self._announce(f"ledger {path} {what}, origin {appender.tip.origin}")
+        self._announce(f"verifier key {appender.vkey}")
+        for warning in appender.warnings:
+            self._announce(f"warning: {warning}")
+
+    def _warn_of_open_doors(self) -> None:
+        for key, endpoint in self._config.endpoints().items():
+            if key.startswith("receivers") and not endpoint.is_local:
+                self._announce(
+                    f"warning: {endpoint} takes records from whoever can reach it, without TLS or"
+                    " token (allow_insecure_bind)"
+                )
+
+    async def _close(self, appender: Appender, drain_seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        remark = await loop.run_in_executor(None, appender.close, drain_seconds)
+        if remark:
+            self._announce(f"audit-receiver: {remark}")
+        self._announce("stopped")
+
+    def _end(self, code: int) -> None:
+        self._code = max(self._code, code)
+        self._ended.set()
+
+
+async def _bound(start: Callable[[str, int], Any], endpoint: Endpoint) -> str:
+    """Start a server; its addresses as text, in the words of the configuration."""
+    try:
+        addresses = await start(endpoint.host, endpoint.port)
+    except OSError as exc:
+        raise OSError(f"{endpoint} cannot be bound: {exc.strerror or exc}") from exc
+    ports = sorted({address[1] for address in addresses})
+    return ", ".join(str(Endpoint(host=endpoint.host, port=port)) for port in ports)
+
+
+def _vocabulary(config: Config) -> Vocabulary:
+    extra = {name: names for name, names in config.fields.items() if name != "tenant"}
+    tenant = config.fields.get("tenant", ())
+    return Vocabulary({**extra, "tenant": tenant[1:]}, tenant[0] if tenant else "")
+
+
+def _threadsafe(
+    loop: asyncio.AbstractEventLoop, call: Callable[[int], None]
+) -> Callable[[int], None]:
+    def from_thread(code: int) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and the process is about to
+            loop.call_soon_threadsafe(call, code)
+
+    return from_thread
+
+
+def _tell_supervisor(state: str) -> None:
+    """sd_notify(3), if a supervisor asked for it."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address[0] == "@":
+        address = "\0" + address[1:]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
+        peer.sendto(state.encode(), address)
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _start_logging(level: str, form: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(_JsonLines() if form == "json" else text)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,0 +1,61 @@
+"""What operators' machines ask: /healthz, /readyz, /metrics; GET only, on their own endpoints."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from audit_receiver.telemetry import REGISTRY
+
+Readiness = Callable[[], tuple[bool, str]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class OpsServer:
+    """One of our own read-only endpoints."""
+
+    def __init__(self, routes: dict[str, Handler]) -> None:
+        app = web.Application()
+        app.router.add_routes([web.get(path, handler) for path, handler in routes.items()])
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+
+    async def start(self, host: str, port: int) -> list[tuple[str, int]]:
+        """Listen; returns the addresses. Raises OSError if the port cannot be had."""
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port, shutdown_timeout=0).start()
+        except BaseException:
+            await self._runner.cleanup()
+            raise
+        return [address[:2] for address in self._runner.addresses]
+
+    async def stop(self) -> None:
+        """Close at once: nobody's data is here."""
+        await self._runner.cleanup()
+
+
+def health_routes(readiness: Readiness) -> dict[str, Handler]:
+    """/healthz: the process lives. /readyz: records can be stored now, or the reason why not."""
+
+    async def healthz(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"status": "alive"})
+
+    async def readyz(_: web.Request) -> web.StreamResponse:
+        ready, reason = readiness()
+        if ready:
+            return web.json_response({"status": "ready"})
+        return web.json_response({"status": "not ready", "reason": reason}, status=503)
+
+    return {"/healthz": healthz, "/readyz": readyz}
+
+
+def metrics_routes(refresh: Callable[[], None]) -> dict[str, Handler]:
+    """/metrics in Prometheus' text format; `refresh` brings slow gauges up to date first."""
+
+    async def metrics(_: web.Request) -> web.StreamResponse:
+        refresh()
+        return web.Response(
+            body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    return {"/metrics": metrics}
