@@ -58,9 +58,7 @@ def write_json(
     return count
 
 
-def json_lines(
-    columns: Sequence[str], rows: Rows, embedded: Iterable[str] = ()
-) -> Iterator[bytes]:
+def json_lines(columns: Sequence[str], rows: Rows, embedded: Iterable[str] = ()) -> Iterator[bytes]:
     """Each row as one JSON object, without a newline."""
     names = unique(columns)
     inner = frozenset(embedded)
@@ -116,7 +114,7 @@ def whole_file(path: Path, replace: bool = False) -> Iterator[BinaryIO]:
         raise ExportError(f"{path}: exists already; choose another name, or say --force")
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        file = open(draft, "xb")
+        file = draft.open("xb")
     except OSError as exc:
         raise ExportError(f"{path}: cannot be written: {exc.strerror}") from exc
     try:

@@ -26,8 +26,10 @@ COLUMNS = (
     *("event", "message", "trace_id", "span_id", "record_id", "flags", "duplicate_of"),
     *("attributes", "resource", "scope", "body", "prev_hash", "hash"),
 )
-EVENT_COLUMNS = ("seq", "kind", "timestamp", "received_at", "action", "event", "details")
-EVENT_COLUMNS += ("flags", "body", "prev_hash", "hash")
+EVENT_COLUMNS = (
+    *("seq", "kind", "timestamp", "received_at", "action", "event", "details"),
+    *("flags", "body", "prev_hash", "hash"),
+)
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}\Z")
 _NEWEST_FIRST = "ORDER BY timestamp DESC, seq DESC"
@@ -78,9 +80,9 @@ class Filter:
                 "kind ledger (the receiver's own records) has other columns than the rest: ask for"
                 " it alone"
             )
-        if self.since_unix_nano is not None and self.before_unix_nano is not None:
-            if self.since_unix_nano >= self.before_unix_nano:
-                raise FilterError("the period ends before it begins: no record can lie in it")
+        first, before = self.since_unix_nano, self.before_unix_nano
+        if first is not None and before is not None and first >= before:
+            raise FilterError("the period ends before it begins: no record can lie in it")
 
     @property
     def view(self) -> str:
@@ -167,9 +169,9 @@ def _where(wanted: Filter) -> tuple[list[str], list[Any]]:
             bound += values
             taken = True
     if wanted.actions:
-        condition, values = _actions(wanted.actions, taken)
+        condition, actions = _actions(wanted.actions, taken)
         where.append(condition)
-        bound += values
+        bound += actions
     for column, values in (("outcome", wanted.outcomes), ("kind", wanted.kinds)):
         if values:
             where.append(_any_of(f"+{column}", len(values)))
@@ -216,10 +218,7 @@ def _any_of(column: str, count: int) -> str:
 
 
 # The salts are random hex and would answer to words like "dead": they are no part of what was said.
-_WORD = (
-    "body LIKE ? ESCAPE '~'"
-    " AND json_remove(body, '$.salt', '$.subject.salt') LIKE ? ESCAPE '~'"
-)
+_WORD = "body LIKE ? ESCAPE '~' AND json_remove(body, '$.salt', '$.subject.salt') LIKE ? ESCAPE '~'"
 
 
 def _like(word: str) -> str:

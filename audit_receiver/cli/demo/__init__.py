@@ -1,0 +1,1 @@
+"""`audit-receiver demo`: the whole way of a record, and tampering found, on this machine."""
