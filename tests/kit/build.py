@@ -216,3 +216,14 @@ def _json_value(field: FieldDescriptor, value: Any, integers: type) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
     return value
+
+
+def observations(message: Message, rule: Any = None) -> list[Any]:
+    """What the receiver reads out of a request: its audit records as Observation."""
+    from audit_receiver.otlp import codec, walk
+    from audit_receiver.record.select import Rule
+
+    signal: Any = signal_of(message)
+    limits = codec.Limits(max_bytes=1 << 26, items=200_000)
+    request = codec.decode(signal, message.SerializeToString(), "protobuf", limits)
+    return walk.walk(signal, request, rule or Rule()).observations

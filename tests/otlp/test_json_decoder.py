@@ -384,7 +384,8 @@ def test_other_bytes_are_refused(bad: Any) -> None:
 
 def test_what_an_any_value_can_be_stays_distinct() -> None:  # J19
     kinds = [None, {}, {"stringValue": ""}, {"arrayValue": {}}, {"kvlistValue": {}},
-             {"boolValue": False}, {"intValue": 0}, {"doubleValue": 0}, {"bytesValue": ""}]  # fmt: skip
+             {"boolValue": False}, {"intValue": 0},
+             {"doubleValue": 0}, {"bytesValue": ""}]  # fmt: skip
 
     items = [decoded(logs({"body": kind})).groups[0].scopes[0].items[0] for kind in kinds]
 
