@@ -217,7 +217,8 @@ class Appender:
         writer.turn([Job((), (("stop", {}),), None)])
         if writer.trouble:
             self._remark = f"`stop` could not be recorded: {writer.trouble}"
-        self._remark = "; ".join(filter(None, (self._remark, closing.leave_wal(connection))))
+        left = closing.leave_wal(connection, writer.pen.guard)
+        self._remark = "; ".join(filter(None, (self._remark, left)))
         connection.close()
         self._lock.release()
 

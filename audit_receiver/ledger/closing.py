@@ -3,13 +3,22 @@
 import sqlite3
 import time
 
+from audit_receiver.ledger.guard import FileGuard, Replaced
+
 PATIENCE_SECONDS = 5.0  # a reader that holds the file may need to finish
 _STEP_SECONDS = 0.1
 
 
-def leave_wal(connection: sqlite3.Connection, patience_seconds: float = PATIENCE_SECONDS) -> str:
-    """Move everything into the file and leave WAL mode; returns why not, "" if done."""
-    deadline = time.monotonic() + patience_seconds
+def leave_wal(connection: sqlite3.Connection, guard: FileGuard) -> str:
+    """Move everything into the file and leave WAL mode; returns why not, "" if done.
+
+    SQLite deletes the -wal by its name: where that is not our file any more, it is left alone.
+    """
+    try:
+        guard.check()
+    except Replaced as exc:
+        return _WORDS.format(exc)
+    deadline = time.monotonic() + PATIENCE_SECONDS
     connection.execute("PRAGMA busy_timeout=100")
     while True:
         problem = _try_to_leave(connection)

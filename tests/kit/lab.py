@@ -54,6 +54,7 @@ def draft(
     """One finished audit record: with a record id, as a span (two digits of `span`), or neither."""
     kind = kind or ("span" if span else "log")
     given = {"audit.action": action, "audit.outcome": outcome, "audit.actor.id": "ann"}
+    given |= {"audit.target.id": "bob", "audit.source.id": "10.0.0.1"}
     if record_id:
         given["audit.record.id"] = record_id
     given.update({name.replace("_", "."): value for name, value in attributes.items()})
@@ -254,7 +255,7 @@ def crash(appender: Appender) -> None:
     appender._lock.release()
 
 
-# --- the oracle --------------------------------------------------------------------------------
+# --- the oracle --------------------------------------------------------------------------
 
 
 def check(path: Path, size: int | None = None) -> None:
