@@ -1,0 +1,65 @@
+"""Which key and origin a tree head of a given size belongs to (DESIGN 3.2)."""
+
+from typing import Any, NamedTuple
+
+from audit_receiver.tlog.note import NoteError, VerifierKey
+
+
+class Epoch(NamedTuple):
+    """The reign of one key: heads of `first_size` and more, until the next epoch begins."""
+
+    seq: int  # the entry that names the key: `head.epoch`
+    first_size: int
+    origin: str
+    key: VerifierKey
+
+
+class Epochs:
+    """The epochs of a ledger, learnt from its own records as they come by."""
+
+    def __init__(self) -> None:
+        self._epochs: list[Epoch] = []
+        self.log_keys: list[VerifierKey] = []  # stable second keys; prove nothing here
+
+    @property
+    def origin(self) -> str:
+        """The newest origin, "" before the genesis."""
+        return self._epochs[-1].origin if self._epochs else ""
+
+    @property
+    def first(self) -> Epoch | None:
+        """The epoch of the genesis, on which all others rest."""
+        return self._epochs[0] if self._epochs else None
+
+    def all(self) -> tuple[Epoch, ...]:
+        """Every epoch, oldest first."""
+        return tuple(self._epochs)
+
+    def begin(self, seq: int, event: str, fields: dict[str, Any]) -> str:
+        """Learn from a genesis, key or recover entry; returns what is wrong with it, or "".
+
+        A `key` entry is the last of its commit and is covered by the head of size seq + 1 under the
+        old key; a `recover` entry already stands under the new one.
+        """
+        try:
+            key = VerifierKey.parse(str(fields.get("vkey")))
+        except NoteError as exc:
+            return str(exc)
+        origin = fields.get("origin", self.origin)
+        if key.name != origin:
+            return f"the key is named {key.name}, the origin is {origin}"
+        first_size = seq + 2 if event == "key" else seq + 1
+        self._epochs.append(Epoch(seq, first_size, str(origin), key))
+        if event == "genesis" and isinstance(fields.get("log_vkey"), str):
+            try:
+                self.log_keys.append(VerifierKey.parse(fields["log_vkey"]))
+            except NoteError as exc:
+                return f"the log key: {exc}"
+        return ""
+
+    def at(self, size: int) -> Epoch | None:
+        """The epoch that a head of this size belongs to."""
+        for epoch in reversed(self._epochs):
+            if size >= epoch.first_size:
+                return epoch
+        return None
