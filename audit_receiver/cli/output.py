@@ -132,7 +132,11 @@ class Progress:
 
     def advance(self, steps: int = 1) -> None:
         """Some more is done."""
-        self._done += steps
+        self.reach(self._done + steps)
+
+    def reach(self, done: int) -> None:
+        """So much is done."""
+        self._done = done
         if not self._wanted:
             return
         if self._bar is None:

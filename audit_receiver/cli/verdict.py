@@ -1,0 +1,116 @@
+"""A verification's report in words: the verdict, what was found, what was checked, what to do."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from audit_receiver.cli.output import safe
+from audit_receiver.verify.findings import Finding, VerifyReport, span_of
+
+SHOWN = 50  # findings that a person reads; `--format json` has them all
+LONG = 70  # characters of an expected or found value
+
+
+def in_words(report: VerifyReport, ledger: Path, key: str) -> Iterator[str]:
+    """The lines to print; `key` says where the verifier key came from."""
+    yield headline(report)
+    if report.findings:
+        yield ""
+        yield from _findings(report)
+    if report.undecided:
+        yield ""
+        yield "Could not be judged:"
+        yield from (f"  {safe(reason)}" for reason in report.undecided)
+    yield ""
+    yield from _checked(report, key)
+    if advice := _advice(report, ledger):
+        yield ""
+        yield from advice
+
+
+def headline(report: VerifyReport) -> str:
+    """The verdict in one line."""
+    size = f"{report.size:,} {'entry' if report.size == 1 else 'entries'}"
+    if report.verdict == "tampered":
+        count = len(report.findings)
+        return f"DOES NOT HOLD: {count} {'finding' if count == 1 else 'findings'} in {size}"
+    if report.verdict == "undecided":
+        return f"COULD NOT JUDGE: not everything about {size} could be checked"
+    if report.verdict == "intact":
+        return (
+            f"INTACT: {size} hold, and the checkpoint of size {report.anchored_size:,} covers every"
+            " record"
+        )
+    if not report.anchored_size:
+        return (
+            f"HOLDS, NOT ANCHORED OUTSIDE: nothing contradicts {size}, and no checkpoint from"
+            f" outside was given that would cover {_records(report)}"
+        )
+    return (
+        f"HOLDS, NOT ANCHORED OUTSIDE: nothing contradicts {size}, but {_records(report)} lie after"
+        f" the checkpoint of size {report.anchored_size:,}"
+    )
+
+
+def _records(report: VerifyReport) -> str:
+    count = f"{report.unanchored:,} {'record' if report.unanchored == 1 else 'records'}"
+    since = report.unanchored_since
+    return f"{count} since {since[:19]}Z" if since else f"its {count}"
+
+
+def _findings(report: VerifyReport) -> Iterator[str]:
+    for finding in report.findings[:SHOWN]:
+        yield from _finding(finding)
+    if (left := len(report.findings) - SHOWN) > 0:
+        yield f"  ... and {left:,} more; `--format json` has them all"
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    where = span_of(finding.first, finding.last)
+    yield safe(f"  {where[:1].upper()}{where[1:]}: {_word(finding.kind)}: {finding.message}.")
+    if finding.expected or finding.found:
+        yield safe(f"      expected {_short(finding.expected)}, found {_short(finding.found)}")
+
+
+def _word(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
+def _short(text: str) -> str:
+    return (text if len(text) <= LONG else text[: LONG - 3] + "...") or "nothing"
+
+
+def _checked(report: VerifyReport, key: str) -> Iterator[str]:
+    yield (
+        f"Checked: schema, {report.entries_checked:,} entries (bodies, subjects, chain, canonical"
+        f" form, header against body), the roots of {report.heads_checked:,} tree heads,"
+        f" {report.signatures_checked:,} signatures, tree nodes, the file's structure."
+    )
+    yield f"Origin   {safe(report.origin) or 'none'}"
+    yield f"Root     {report.root or 'cannot be computed'} at size {report.size:,}"
+    if report.last_received:
+        yield f"Last     {safe(report.last_received)}"
+    yield f"Key      {safe(key)}"
+
+
+def _advice(report: VerifyReport, ledger: Path) -> list[str]:
+    name = safe(str(ledger))
+    if report.verdict == "tampered":
+        return [
+            "Keep the file as it is, note who had access to it, and compare with a copy from"
+            " elsewhere.",
+            "A checkpoint from outside (--checkpoint) tells from which entry on it differs.",
+        ]
+    lines = []
+    if report.verdict == "intact_unanchored":
+        lines = [
+            "Whoever owns this machine could have cut off or rewritten what no outside checkpoint"
+            " covers.",
+            f"Take one: audit-receiver checkpoint {name} --output checkpoint.txt",
+            "Keep it where the operators of this machine cannot change it, and give it next time:",
+            f"  audit-receiver verify {name} --vkey KEY --checkpoint checkpoint.txt",
+        ]
+    if report.anchored_size:
+        lines.append(
+            "Nobody can tell from a note whether it was kept outside; that is for you to know."
+        )
+    return lines

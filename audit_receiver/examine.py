@@ -1,0 +1,120 @@
+"""Every check of `verify` over a ledger file, read through the ledger's reading door.
+
+The end is fixed when the reading begins, so that a ledger that is being written to can be judged.
+Nothing is written, and no transaction stays open for longer than a chunk of rows.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from audit_receiver.errors import LedgerError
+from audit_receiver.ledger import keys
+from audit_receiver.ledger.reader import Reader, UnreadableLedger
+from audit_receiver.tlog.note import VerifierKey
+from audit_receiver.verify.check import Examination
+from audit_receiver.verify.findings import VerifyReport
+from audit_receiver.verify.released import APPLICATION_ID
+
+_CORRUPT, _NOT_A_DATABASE = 11, 26  # sqlite3.h: SQLITE_CORRUPT, SQLITE_NOTADB
+
+
+class Watcher:
+    """Hears how far an examination has come; every method may be left alone."""
+
+    def begins(self, what: str, total: int | None) -> None:
+        """Something begins, of so many steps if that is known."""
+
+    def reached(self, done: int) -> None:
+        """So many steps are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be judged, and what came from outside to judge it by."""
+
+    ledger: Path
+    pinned: VerifierKey | None = None
+    checkpoints: Sequence[tuple[str, str]] = ()  # name, text
+    every_head: bool = False
+
+
+def examine(question: Question, watcher: Watcher | None = None) -> VerifyReport:
+    """Judge a ledger. Raises LedgerError if there is none to judge: no file, no right to read it.
+
+    Whatever is wrong inside the file is a finding of the report.
+    """
+    watcher = watcher or Watcher()
+    with Reader(question.ledger) as reader:
+        examination = Examination(
+            pinned=question.pinned,
+            beside=_key_beside(reader, question.pinned),
+            checkpoints=question.checkpoints,
+            every_head=question.every_head,
+        )
+        unjudged = ""
+        try:
+            _schema(reader, examination)
+            _log(reader, examination, watcher)
+            unjudged = _structure(reader, examination, watcher)
+        except UnreadableLedger as exc:
+            examination.unreadable(str(exc))
+    report = examination.report()
+    return _with_undecided(report, unjudged) if unjudged else report
+
+
+def _key_beside(reader: Reader, pinned: VerifierKey | None) -> VerifierKey | None:
+    """The key beside the ledger; one that cannot be read matters only if it is the only one."""
+    try:
+        return keys.read_vkey(reader.files)
+    except LedgerError:
+        if pinned is None:
+            raise
+        return None
+
+
+def _schema(reader: Reader, examination: Examination) -> None:
+    facts, rows = reader.facts(), reader.schema_rows()
+    tables = {row[1] for row in rows if row[0] == "table"}
+    if facts.application_id != APPLICATION_ID and "entry" not in tables:
+        raise LedgerError(f"{reader.path}: is a SQLite file, but no audit-receiver ledger")
+    examination.schema(rows, facts.application_id, facts.user_version)
+
+
+def _log(reader: Reader, examination: Examination, watcher: Watcher) -> None:
+    # An entry and the head that covers it are committed together, so the larger of both is an end
+    # at which a live ledger is complete.
+    tip = reader.tip_head()
+    stated = tip[0] if tip is not None and isinstance(tip[0], int) else 0
+    size = max(reader.size(), stated)
+    watcher.begins("checking entries and heads", size)
+    examination.log(
+        reader.entries(end=size),
+        _heads(reader, size),
+        reader.nodes(),
+        size,
+        watcher.reached,
+    )
+
+
+def _heads(reader: Reader, size: int) -> Iterator[Any]:
+    return reader.heads(end_size=size + 1)
+
+
+def _structure(reader: Reader, examination: Examination, watcher: Watcher) -> str:
+    """SQLite's own check; returns why it could not be made, "" if it was."""
+    try:
+        messages = reader.integrity_check(lambda what: watcher.begins(what, None))
+    except UnreadableLedger as exc:
+        code = getattr(exc.__cause__, "sqlite_errorcode", 0) & 0xFF
+        if code in (_CORRUPT, _NOT_A_DATABASE):
+            raise
+        return f"the file's structure could not be checked: {exc}"
+    examination.structure(messages)
+    return ""
+
+
+def _with_undecided(report: VerifyReport, reason: str) -> VerifyReport:
+    verdict = report.verdict if report.findings else "undecided"
+    return replace(report, verdict=verdict, undecided=(*report.undecided, reason))
