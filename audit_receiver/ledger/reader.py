@@ -9,6 +9,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -216,18 +217,22 @@ class Reader:
                 connection.close()
 
     def copy_to(self, target: Path) -> None:
-        """Write a consistent copy of the ledger to a new file (VACUUM INTO)."""
-        connection = database.open_reader(self.path)
+        """Write a consistent copy of the ledger to a new file, page by page as it is.
+
+        With SQLite's backup and not VACUUM INTO: that one builds the indexes' trees anew, and in
+        SQLite 3.40 it fails on a read-only connection for a table with generated columns.
+        """
+        if target.exists():
+            raise LedgerError(f"{target}: exists already; a copy never overwrites")
         try:
-            connection.execute("PRAGMA query_only=OFF")  # mode=ro still holds; VACUUM INTO needs it
-            connection.execute("VACUUM main INTO ?", (str(target),))
+            with closing(sqlite3.connect(target, isolation_level=None)) as connection:
+                self._connection.backup(connection)
+                connection.execute("PRAGMA journal_mode=DELETE")  # one file, whatever the source
         except sqlite3.Error as exc:
-            raise UnreadableLedger(
+            raise LedgerError(
                 f"{self.path}: cannot be copied to {target.parent}: {exc}. It takes as much free"
                 " space there as the ledger is large"
             ) from exc
-        finally:
-            connection.close()
 
     def _nodes_of(self, level: Any) -> Iterator[Row]:
         sql = (

@@ -55,7 +55,10 @@ def guarded_select(
     except (sqlite3.Error, sqlite3.Warning) as exc:
         connection.close()
         raise _select_error(exc, limit_seconds) from exc
-    columns = [column[0] for column in cursor.description or ()]
+    if cursor.description is None:
+        connection.close()
+        raise LedgerError("there is no statement that gives rows")
+    columns = [column[0] for column in cursor.description]
     return columns, _fetch(connection, cursor, limit_seconds)
 
 
