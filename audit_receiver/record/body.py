@@ -2,38 +2,38 @@
 
 from hashlib import sha3_256
 
-from audit_receiver.record import canonical, header, identity, timestamp
+from audit_receiver.record import fields, header, identity
+from audit_receiver.record.canonical import encode as canonical
 from audit_receiver.record.model import AuditRecord, Draft
 
 SALT_BYTES = 16
 SALTS_BYTES = 2 * SALT_BYTES  # one for the body, one for the subject
+NOTHING = b"{}"
 
 
 def encode(record: AuditRecord, peer: bytes, salts: bytes) -> Draft:
     """Render a record's body and all of its header that does not depend on its place.
 
-    `peer` is the canonical text of the `peer` object, b"{}" if there is nothing to say;
-    `salts` are 32 fresh random bytes.
+    `peer` is the canonical text of the `peer` object, b"{}" if there is nothing to say; `salts` are
+    32 fresh random bytes. The members are joined in the order of their names; what the sender said
+    (`identity.CONTENT`) is kept apart for the identity of a record that has none of its own.
     """
     observation, audit = record.observation, record.audit
-    kind = observation.kind
-    attributes = canonical.encode(observation.attributes)
-    otlp = canonical.encode(observation.otlp)
-    subject = canonical.encode({**record.subject, "salt": salts[SALT_BYTES:].hex()})
-    raw = observation.attributes_raw
-    said = b'{"attributes":' + attributes
+    kind, otlp, raw = observation.kind, observation.otlp, observation.attributes_raw
+    subject = canonical({**record.subject, "salt": salts[SALT_BYTES:].hex()})
+    first = b'{"attributes":' + canonical(observation.attributes)
     if raw is not None:
-        said += b',"attributes_raw":"' + raw.encode() + b'"'
-    what = b',"kind":"' + kind.encode() + b'","otlp":' + otlp
+        first += b',"attributes_raw":"' + raw.encode() + b'"'
+    second = b',"kind":"' + kind.encode() + b'","otlp":' + canonical(otlp)
     resource = b',"resource":' + observation.resource.text.encode()
     scope = b',"scope":' + observation.scope.text.encode()
     text = b"".join(
         (
-            said,
+            first,
             b',"audit":',
-            canonical.encode(audit),
-            what,
-            b',"peer":' + peer if peer != b"{}" else b"",
+            canonical(audit),
+            second,
+            b"" if peer == NOTHING else b',"peer":' + peer,
             resource,
             b',"salt":"',
             salts[:SALT_BYTES].hex().encode(),
@@ -51,25 +51,24 @@ def encode(record: AuditRecord, peer: bytes, salts: bytes) -> Draft:
         named = identity.of_span(record.service, observation.trace_id, observation.span_id)
     else:
         own_identity = False
-        named = identity.of_content(b"".join((said, what, resource, scope, b"}")))
-    nano = observation.time_unix_nano
-    time = timestamp.render(nano) if nano else None
-    found = header.fields(
-        kind, audit, observation.otlp, observation.attributes, observation.resource.attributes
+        named = identity.of_content(b"".join((first, second, resource, scope, b"}")))
+    found = fields.of_record(
+        kind, audit, otlp, observation.attributes, observation.resource.attributes
     )
-    flags = record.flags
-    if found.withheld:
-        flags = flags.union(f"withheld_{name}" for name in found.withheld)
+    time, flags = fields.time_of(kind, otlp), record.flags
+    if withheld := found[-1]:
+        flags = flags.union([f"withheld_{key}" for key in withheld])
+    hashes = sha3_256(text).hexdigest(), sha3_256(subject).hexdigest()
     return Draft(
         text.decode(),
         kind,
         record.service,
         time,
-        nano,
+        observation.time_unix_nano,
         named,
         own_identity,
-        found.action,
-        found.outcome,
+        found[0],
+        found[4],
         flags,
-        header.pieces(sha3_256(text).hexdigest(), sha3_256(subject).hexdigest(), kind, time, found),
+        header.fixed(kind, *hashes, time, found),
     )

@@ -1,17 +1,20 @@
 """Canonical text: RFC 8785 with the rules for OTLP values of DESIGN 3.3. One form only.
 
-orjson is the fast path. It differs from RFC 8785 for doubles below 1e-5, for integral doubles
-(which our values never hold bare) and in the order of keys beyond U+FFFF; such texts are written
-by the slow path below.
+orjson is the fast path. It differs from RFC 8785 for doubles from 1e-6 up to 1e-5, for integral
+doubles (which our values never hold bare) and in the order of keys beyond U+FFFF: `jcs` writes
+texts in which one of these may stand.
 """
 
 import base64
+import json
+import math
 import re
 import struct
 from typing import Any
 
 import orjson
 
+from audit_receiver.record import jcs
 from audit_receiver.record.model import CanonicalValue
 
 MOST_EXACT = 2**53 - 1  # RFC 8785 numbers are doubles; larger integers become {"$int": "..."}
@@ -19,14 +22,24 @@ MOST_KEYS = 10_000  # keys remembered; senders choose them, so there is a bound
 
 _FAST = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _CANONICAL_NAN = 0x7FF8000000000000
-_BEYOND_BMP = re.compile(b"[\xf0-\xf4]")
-_ODD_NUMBER = re.compile(rb"[:,\[]-?[0-9]+(?:\.0[,}\]]|[.0-9]*[eE])")
+_BEYOND_BMP = re.compile(b"[\xf0-\xf4]")  # first byte of a character of four bytes
+_EXPONENT = re.compile(rb"e[+-]?[0-9]+(?:[,}\]]|\Z)")  # 4e-6, and integral doubles from 1e16 on
+_INTEGRAL = re.compile(rb"\.0(?:[,}\]]|\Z)")  # smaller ones
+_NUMBER_BYTES = b"0123456789+-.eE"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _keys: dict[bytes, str] = {}
 
 
 class NotCanonical(ValueError):
-    """A text is not the one canonical form of its value; the message says how."""
+    """A text is not the one canonical form of its value.
+
+    `reason` is one of: not JSON, repeated key, key order, number form, spelling (needless space,
+    escapes, anything else that RFC 8785 writes in another way). The message says where.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def of_string(raw: bytes, flags: set[str]) -> CanonicalValue:
@@ -49,14 +62,16 @@ def of_int(number: int) -> CanonicalValue:
 
 def of_double(number: float) -> CanonicalValue:
     """A double; {"$double"} where it is integral, infinite, negative zero or not a number."""
-    if number - number == 0 and not number.is_integer():
-        return number
-    if number != number:
-        bits = struct.unpack(">Q", struct.pack(">d", number))[0]
-        return {"$double": "NaN" if bits == _CANONICAL_NAN else f"NaN:{bits:016x}"}
-    if number == 0:
-        return {"$double": "-0" if str(number)[0] == "-" else "0"}
-    return {"$double": number_text(number)}
+    if math.isfinite(number):
+        if not number.is_integer():
+            return number
+        if number == 0:
+            return {"$double": "-0" if math.copysign(1, number) < 0 else "0"}
+        return {"$double": jcs.number_text(number)}
+    if number == number:
+        return {"$double": "Infinity" if number > 0 else "-Infinity"}
+    bits = struct.unpack(">Q", struct.pack(">d", number))[0]
+    return {"$double": "NaN" if bits == _CANONICAL_NAN else f"NaN:{bits:016x}"}
 
 
 def of_bytes(raw: bytes) -> CanonicalValue:
@@ -92,8 +107,8 @@ def key(raw: bytes, flags: set[str]) -> str:
 def encode(value: CanonicalValue) -> bytes:
     """The canonical text of a canonical value, as UTF-8."""
     text = orjson.dumps(value, option=_FAST)
-    if b"e-6" in text or (not text.isascii() and _BEYOND_BMP.search(text)):
-        return _slow(value).encode()
+    if _EXPONENT.search(text) or (not text.isascii() and _BEYOND_BMP.search(text)):
+        return jcs.text(value).encode()
     return text
 
 
@@ -101,13 +116,17 @@ def decode(text: bytes) -> CanonicalValue:
     """The value of a canonical text. Raises NotCanonical for every other text."""
     try:
         value = orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        raise NotCanonical("not JSON", f"the text is not JSON: {exc}") from exc
+    try:
         again = encode(value)
-        if again == text and (_ODD_NUMBER.search(text) or text[:1] not in (b"{", b"[", b'"')):
-            again = _slow(value).encode()
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError) as exc:
-        raise NotCanonical(f"the text is not JSON: {exc}") from exc
+        if b".0" in again and _INTEGRAL.search(again):
+            again = jcs.text(value).encode()
+    except (orjson.JSONEncodeError, RecursionError) as exc:
+        reason = "number form" if "Integer" in str(exc) else "not JSON"
+        raise NotCanonical(reason, f"the text cannot be written again: {exc}") from exc
     if again != text:
-        raise NotCanonical(_difference(text, again))
+        raise _why(text, again)
     return value
 
 
@@ -129,7 +148,7 @@ def text_of(value: CanonicalValue) -> tuple[str | None, bool]:
     elif type(value) is dict:
         text = _text_of_map(value)
     elif type(value) is float:
-        text = number_text(value)
+        text = jcs.number_text(value)
     else:
         text = encode(value).decode()
     if not text:
@@ -138,29 +157,6 @@ def text_of(value: CanonicalValue) -> tuple[str | None, bool]:
         return text, False
     clean = _CONTROL.sub("\ufffd", text)
     return clean, clean != text
-
-
-def number_text(number: float) -> str:
-    """A finite double as ECMAScript writes it (ECMA-262, Number::toString; RFC 8785, 3.2.2.3)."""
-    if number == 0:
-        return "0"
-    sign = "-" if number < 0 else ""
-    mantissa, _, exponent = repr(abs(number)).partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    point = len(whole) + int(exponent or 0)  # the value is 0.digits times 10**point
-    digits = whole + fraction
-    point -= len(digits) - len(digits.lstrip("0"))
-    digits = digits.strip("0")
-    count = len(digits)
-    if count <= point <= 21:
-        return sign + digits + "0" * (point - count)
-    if 0 < point <= 21:
-        return f"{sign}{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    power = point - 1
-    rest = f".{digits[1:]}" if count > 1 else ""
-    return f"{sign}{digits[0]}{rest}e{'+' if power > 0 else '-'}{abs(power)}"
 
 
 def _text_of_map(value: dict[str, Any]) -> str:
@@ -173,29 +169,44 @@ def _text_of_map(value: dict[str, Any]) -> str:
     return encode(value).decode()
 
 
-def _slow(value: CanonicalValue) -> str:
-    """RFC 8785 in full: keys in UTF-16 order, numbers as ECMAScript writes them."""
-    if isinstance(value, dict):
-        names = sorted(value, key=lambda name: name.encode("utf-16-be"))
-        pairs = (f"{orjson.dumps(name).decode()}:{_slow(value[name])}" for name in names)
-        return "{" + ",".join(pairs) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_slow, value)) + "]"
-    if isinstance(value, float):
-        # An integral double is no canonical value: {"$double"} never leaves one bare.
-        return (
-            '{"$double":"' + number_text(value) + '"}' if value.is_integer() else number_text(value)
-        )
-    return orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER).decode()
-
-
-def _difference(text: bytes, again: bytes) -> str:
+def _why(text: bytes, again: bytes) -> NotCanonical:
+    """Say to a reader what is wrong; slow, for texts that are refused already."""
     place = next(
         (i for i, (a, b) in enumerate(zip(text, again, strict=False)) if a != b),
         min(len(text), len(again)),
     )
     here = text[max(place - 20, 0) : place + 20].decode(errors="replace")
-    return f"the text is not the canonical form of its value, from byte {place}: {here!r}"
+    reason = _broken_rule(text, place)
+    return NotCanonical(
+        reason,
+        f"the text is not the canonical form of its value ({reason}) at byte {place}: {here!r}",
+    )
+
+
+def _broken_rule(text: bytes, place: int) -> str:
+    out_of_order: list[bool] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        names = [name.encode("utf-16-be", "surrogatepass") for name, _ in pairs]
+        if len(set(names)) < len(names):
+            raise _Repeated
+        out_of_order.append(names != sorted(names))
+
+    try:
+        json.loads(text, object_pairs_hook=look)
+    except _Repeated:
+        return "repeated key"
+    except (ValueError, RecursionError):
+        return "spelling"
+    if any(out_of_order):
+        return "key order"
+    if text[place : place + 1] in _NUMBER_BYTES or text[place - 1 : place] in _NUMBER_BYTES[:10]:
+        return "number form"
+    return "spelling"
+
+
+class _Repeated(Exception):
+    pass
 
 
 def _b64(raw: bytes) -> str:

@@ -4,17 +4,19 @@ The original attributes always stay beside it in the body. Nothing is refused: w
 flagged.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
-from audit_receiver.record import aliases
+from audit_receiver.record import aliases, canonical, fields
 from audit_receiver.record.canonical import text_of
-from audit_receiver.record.header import resource_text
 from audit_receiver.record.model import Attributes, AuditRecord, CanonicalValue, Observation
 
-_OK, _ERROR = 1, 2  # opentelemetry.proto.trace.v1.Status.StatusCode
-_STATUS_OUTCOME = {_OK: "success", _ERROR: "failure"}
+_STATUS_OUTCOME = {1: "success", 2: "failure"}  # opentelemetry.proto.trace.v1.Status.StatusCode
+_UNKNOWN = "unknown"
+
+Index = dict[str, tuple[tuple[str, int], ...]]  # attribute key -> (field, rank within the field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,73 +26,114 @@ class Vocabulary:
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tenant: str = ""  # the attribute that names the tenant; none if empty
     table: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    index: Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         unknown = set(self.extra) - set(aliases.ALIASES)
         if unknown:
-            raise ValueError(f"no such field: {', '.join(sorted(unknown))}")
+            raise ValueError(
+                f"no such field: {', '.join(sorted(unknown))}; there are"
+                f" {', '.join(sorted(aliases.ALIASES))}"
+            )
         table = {
-            name: names + tuple(self.extra.get(name, ())) for name, names in aliases.ALIASES.items()
+            name: keys + tuple(_key(key) for key in self.extra.get(name, ()))
+            for name, keys in aliases.ALIASES.items()
         }
         if self.tenant:
-            table["tenant"] = (self.tenant, *table["tenant"])
+            table["tenant"] = (_key(self.tenant), *table["tenant"])
+        index: Index = {}
+        for name, keys in table.items():
+            for rank, key in enumerate(dict.fromkeys(keys)):
+                index[key] = (*index.get(key, ()), (name, rank))
         object.__setattr__(self, "table", table)
+        object.__setattr__(self, "index", index)
 
 
 def normalise(observation: Observation, vocabulary: Vocabulary) -> AuditRecord:
     """Find who, what, when, from where, on what, with which result; flag what is missing."""
-    finder = _Finder(observation, vocabulary.table)
-    find = finder.text
-    actor = _group(id=find("actor"), type=find("actor_type"))
+    finder = _Finder(observation, vocabulary)
+    find, flags = finder.text, finder.flags
+    audit: dict[str, Any] = {}
+    subject: dict[str, str] = {}
+    if action := find("action"):
+        audit["action"] = action
+    if not action or action.lower() == _UNKNOWN:
+        flags.add("missing_action")
+    if actor := finder.pair("actor", "actor_type"):
+        audit["actor"] = actor
+        subject["actor"] = actor.get("id", "")
+        subject["actor_type"] = actor.get("type", "")
     if roles := finder.roles():
-        actor["roles"] = roles
-    target = _group(id=find("target"), type=find("target_type"))
-    source = _group(id=find("source"), type=find("source_type"))
-    outcome, denial = _outcome(find("outcome"), observation.status_code)
-    members: dict[str, Any] = {
-        "action": find("action"),
-        "actor": actor,
-        "change": _group(field=find("field"), new=find("new"), old=find("old")),
-        "outcome": outcome,
-        "reason": find("reason") or denial,
-        "record_id": find("record_id"),
-        "session_id": find("session_id"),
-        "source": source,
-        "target": target,
-        "tenant": find("tenant") or finder.resource("tenant"),
-    }
-    audit = {name: member for name, member in members.items() if member}
-    subject = _group(actor=actor.get("id"), actor_type=actor.get("type"), target=target.get("id"))
-    _flag_missing(finder.flags, audit, observation.time_unix_nano)
-    attributes = observation.resource.attributes
+        audit.setdefault("actor", {})["roles"] = roles
+    if change := finder.change():
+        audit["change"] = change
+    outcome, denial = finder.outcome(observation.status_code)
+    if outcome:
+        audit["outcome"] = outcome
+    else:
+        flags.add("missing_outcome")
+    if reason := find("reason") or denial:
+        audit["reason"] = reason
+    if record_id := find("record_id"):
+        audit["record_id"] = record_id
+    if session_id := find("session_id"):
+        audit["session_id"] = session_id
+    if source := finder.pair("source", "source_type"):
+        audit["source"] = source
+    if target := finder.pair("target", "target_type"):
+        audit["target"] = target
+        subject["target"] = target.get("id", "")
+    tenant = find("tenant") or finder.around(vocabulary.table["tenant"])
+    if tenant:
+        audit["tenant"] = tenant
+    if not observation.time_unix_nano:
+        flags.add("missing_time")
+    resource = observation.resource.attributes
     return AuditRecord(
         observation,
         audit,
-        subject,
-        resource_text(attributes, aliases.SERVICE)[0],
-        resource_text(attributes, aliases.ENVIRONMENT)[0],
-        audit.get("tenant", ""),
-        observation.flags.union(finder.flags) if finder.flags else observation.flags,
+        {name: text for name, text in subject.items() if text},
+        fields.resource_text(resource, aliases.SERVICE)[0],
+        fields.resource_text(resource, aliases.ENVIRONMENT)[0],
+        tenant or "",
+        observation.flags.union(flags) if flags else observation.flags,
     )
 
 
 class _Finder:
-    """Looks a field up in the record's own attributes first, then in its events', in order."""
+    """What the alias table finds in one record: its own attributes first, then its events'."""
 
-    __slots__ = ("_places", "_resource", "_table", "flags")
+    __slots__ = ("_found", "_observation", "flags")
 
-    def __init__(self, observation: Observation, table: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, observation: Observation, vocabulary: Vocabulary) -> None:
         self.flags: set[str] = set()
-        self._table = table
-        self._resource = observation.resource.attributes
-        self._places: Iterable[Attributes] = (observation.attributes, *observation.event_attributes)
+        self._observation = observation
+        # field -> (rank, value), the ranks of an event behind all ranks of what comes before it
+        self._found: dict[str, list[tuple[int, CanonicalValue]]] = {}
+        self._look(observation.attributes, vocabulary.index, 0)
+        place = 0
+        for attributes in observation.event_attributes:
+            if attributes:
+                place += 1 << 16
+                self._look(attributes, vocabulary.index, place)
 
-    def _values(self, name: str) -> Iterable[CanonicalValue]:
-        names = self._table[name]
-        for attributes in self._places:
-            for alias in names:
-                if alias in attributes:
-                    yield attributes[alias]
+    def _look(self, attributes: Attributes, index: Index, place: int) -> None:
+        found = self._found
+        for key in attributes:
+            if key in index:
+                for name, rank in index[key]:
+                    candidate = (place + rank, attributes[key])
+                    if name in found:
+                        found[name].append(candidate)
+                    else:
+                        found[name] = [candidate]
+
+    def _candidates(self, name: str) -> list[tuple[int, CanonicalValue]]:
+        """All values of a field, the first alias first."""
+        candidates = self._found.get(name, [])
+        if len(candidates) > 1:
+            candidates.sort(key=itemgetter(0))
+        return candidates
 
     def _clean(self, value: CanonicalValue) -> str | None:
         text, replaced = text_of(value)
@@ -100,63 +143,74 @@ class _Finder:
 
     def text(self, name: str) -> str | None:
         """The first value that says something; "unknown" only if nothing better follows."""
+        if name not in self._found:
+            return None
         unknown = None
-        for value in self._values(name):
-            text = self._clean(value)
-            if text is None:
-                continue
-            if not _says_nothing(text):
-                return text
-            unknown = unknown or text
+        for _, value in self._candidates(name):
+            if text := self._clean(value):
+                if not _is_unknown(text):
+                    return text
+                unknown = unknown or text
         return unknown
 
-    def resource(self, name: str) -> str | None:
-        """The same among the resource's attributes (tenant only)."""
-        for alias in self._table[name]:
-            if text := self._clean(self._resource.get(alias)):
-                return text
-        return None
+    def pair(self, name: str, type_name: str) -> dict[str, Any]:
+        """The `id` and `type` of an actor, source or target; a missing id is flagged."""
+        result: dict[str, Any] = {}
+        text = self.text(name)
+        if text:
+            result["id"] = text
+        if not text or _is_unknown(text):
+            self.flags.add(f"missing_{name}")
+        if text := self.text(type_name):
+            result["type"] = text
+        return result
 
     def roles(self) -> list[str]:
         """The actor's roles: a list attribute item by item, or one."""
-        for value in self._values("roles"):
+        if "roles" not in self._found:
+            return []
+        for _, value in self._candidates("roles"):
             items = value if isinstance(value, list) else [value]
             if roles := [text for item in items if (text := self._clean(item))]:
                 return roles
         return []
 
+    def change(self) -> dict[str, str]:
+        """What changed, from what, to what."""
+        return {name: text for name in ("field", "new", "old") if (text := self.text(name))}
 
-def _group(**members: str | None) -> dict[str, Any]:
-    return {name: text for name, text in members.items() if text}
+    def outcome(self, status_code: int) -> tuple[str | None, str | None]:
+        """success, failure or None; and the word of a denial, which is a reason.
+
+        The first word that says something decides. One that is in no table says neither, and the
+        span's status does not overrule it.
+        """
+        text = self.text("outcome")
+        if text is None or _is_unknown(text):
+            return _STATUS_OUTCOME.get(status_code), None
+        word = text.strip().lower().replace("_", " ").replace("-", " ")
+        if word in aliases.SUCCESS:
+            return "success", None
+        if word in aliases.DENIAL:
+            return "failure", text
+        return ("failure" if word in aliases.FAILURE else None), None
+
+    def around(self, names: Sequence[str]) -> str | None:
+        """The first of these attributes of scope or resource that says something."""
+        for attributes in (
+            self._observation.scope.attributes,
+            self._observation.resource.attributes,
+        ):
+            for name in names:
+                if name in attributes and (text := self._clean(attributes[name])):
+                    return text
+        return None
 
 
-def _says_nothing(text: str) -> bool:
-    return len(text) == 7 and text.lower() == "unknown"
+def _is_unknown(text: str) -> bool:
+    return len(text) == 7 and text.lower() == _UNKNOWN
 
 
-def _outcome(text: str | None, status_code: int) -> tuple[str | None, str | None]:
-    """(outcome, the denial as a reason): success, failure, or None where nobody says."""
-    if text is None or _says_nothing(text):
-        return (_STATUS_OUTCOME.get(status_code) if text is None else None), None
-    word = text.strip().lower()
-    if word in aliases.SUCCESS:
-        return "success", None
-    if word in aliases.DENIAL:
-        return "failure", text
-    return ("failure" if word in aliases.FAILURE else None), None
-
-
-def _flag_missing(flags: set[str], audit: dict[str, Any], time_unix_nano: int) -> None:
-    """The six fields of PCI DSS 10.2.2; "" and "unknown" count as missing."""
-    nothing: dict[str, str] = {}
-    action = audit.get("action")
-    if not action or _says_nothing(action):
-        flags.add("missing_action")
-    for name in ("actor", "source", "target"):
-        found = audit.get(name, nothing).get("id")
-        if not found or _says_nothing(found):
-            flags.add(f"missing_{name}")
-    if not time_unix_nano:
-        flags.add("missing_time")
-    if "outcome" not in audit:
-        flags.add("missing_outcome")
+def _key(name: str) -> str:
+    """An attribute's name as it stands in canonical attributes."""
+    return canonical.key(name.encode(), set())
