@@ -6,7 +6,7 @@ article that many copy, today's semantic conventions, ECS. The configuration app
 """
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "action": ("audit.action", "audit.operation", "event.action"),
+    "action": ("audit.action", "audit.operation", "event.action", "event.type"),
     "actor": (
         "audit.actor.id",
         "enduser.id",
@@ -20,11 +20,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "user.name",
         "user.email",
     ),
-    "actor_type": ("audit.actor.type", "audit.actor_type"),
+    "actor_type": ("audit.actor.type", "audit.actor_type", "audit.user.type"),
     "field": ("audit.change.field", "audit.field"),
     "new": ("audit.new_value", "audit.change.new", "audit.after"),
     "old": ("audit.old_value", "audit.change.old", "audit.before"),
-    "outcome": ("audit.outcome", "audit.result", "audit.status", "event.outcome"),
+    "outcome": ("audit.outcome", "audit.result", "audit.success", "audit.status", "event.outcome"),
     "reason": ("audit.reason", "audit.outcome.reason", "event.reason"),
     "record_id": ("audit.record.id", "log.record.uid"),
     "roles": ("audit.actor.roles", "user.roles", "enduser.role"),
@@ -63,18 +63,24 @@ ALIASES: dict[str, tuple[str, ...]] = {
 SERVICE = ("service.name",)
 ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
 
+# Words of an outcome: lower case, `_` and `-` read as a space.
 SUCCESS = frozenset(
     {
-        *("success", "successful", "succeeded", "ok", "true", "pass", "passed", "completed"),
-        *("allow", "allowed", "grant", "granted", "approved", "permitted"),
-    }
-)
-DENIAL = frozenset(
-    {
-        *("deny", "denied", "refused", "forbidden", "rejected", "blocked", "disallowed"),
-        *("unauthorized", "unauthorised", "unauthenticated"),
+        *("success", "successful", "succeeded", "succeed", "ok", "true", "yes"),
+        *("pass", "passed", "complete", "completed", "accepted"),
+        *("allow", "allowed", "grant", "granted", "approved", "permitted", "authorized"),
     }
 )
 FAILURE = frozenset(
-    {"failure", "fail", "failed", "error", "errored", "false", "aborted", "cancelled", "timeout"}
+    {
+        *("failure", "fail", "failed", "unsuccessful", "error", "errored", "exception"),
+        *("false", "no", "aborted", "cancelled", "canceled", "timeout", "timed out", "invalid"),
+    }
+)
+DENIAL = frozenset(  # a failure, with the word as its reason where no attribute gives one
+    {
+        *("deny", "denied", "access denied", "permission denied", "refused", "forbidden"),
+        *("reject", "rejected", "block", "blocked", "disallowed", "not allowed"),
+        *("unauthorized", "unauthorised", "unauthenticated"),
+    }
 )

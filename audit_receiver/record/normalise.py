@@ -57,7 +57,7 @@ def normalise(observation: Observation, vocabulary: Vocabulary) -> AuditRecord:
     subject: dict[str, str] = {}
     if action := find("action"):
         audit["action"] = action
-    if not action or action.lower() == _UNKNOWN:
+    if not action or _is_unknown(action):
         flags.add("missing_action")
     if actor := finder.pair("actor", "actor_type"):
         audit["actor"] = actor
@@ -128,14 +128,9 @@ class _Finder:
                     else:
                         found[name] = [candidate]
 
-    def _candidates(self, name: str) -> list[tuple[int, CanonicalValue]]:
-        """All values of a field, the first alias first."""
-        candidates = self._found.get(name, [])
-        if len(candidates) > 1:
-            candidates.sort(key=itemgetter(0))
-        return candidates
-
     def _clean(self, value: CanonicalValue) -> str | None:
+        if type(value) is str and value.isprintable():  # nearly always
+            return value
         text, replaced = text_of(value)
         if replaced:
             self.flags.add("control_characters")
@@ -143,10 +138,13 @@ class _Finder:
 
     def text(self, name: str) -> str | None:
         """The first value that says something; "unknown" only if nothing better follows."""
-        if name not in self._found:
+        candidates = self._found.get(name)
+        if candidates is None:
             return None
+        if len(candidates) == 1:
+            return self._clean(candidates[0][1]) or None
         unknown = None
-        for _, value in self._candidates(name):
+        for _, value in sorted(candidates, key=itemgetter(0)):
             if text := self._clean(value):
                 if not _is_unknown(text):
                     return text
@@ -167,9 +165,7 @@ class _Finder:
 
     def roles(self) -> list[str]:
         """The actor's roles: a list attribute item by item, or one."""
-        if "roles" not in self._found:
-            return []
-        for _, value in self._candidates("roles"):
+        for _, value in sorted(self._found.get("roles", ()), key=itemgetter(0)):
             items = value if isinstance(value, list) else [value]
             if roles := [text for item in items if (text := self._clean(item))]:
                 return roles
@@ -182,18 +178,23 @@ class _Finder:
     def outcome(self, status_code: int) -> tuple[str | None, str | None]:
         """success, failure or None; and the word of a denial, which is a reason.
 
-        The first word that says something decides. One that is in no table says neither, and the
-        span's status does not overrule it.
+        The first word that is in a table decides. Another word ("pending") says neither, but it
+        does say something, so that the span's status has no say any more.
         """
-        text = self.text("outcome")
-        if text is None or _is_unknown(text):
-            return _STATUS_OUTCOME.get(status_code), None
-        word = text.strip().lower().replace("_", " ").replace("-", " ")
-        if word in aliases.SUCCESS:
-            return "success", None
-        if word in aliases.DENIAL:
-            return "failure", text
-        return ("failure" if word in aliases.FAILURE else None), None
+        said = False
+        for _, value in sorted(self._found.get("outcome", ()), key=itemgetter(0)):
+            text = self._clean(value)
+            if not text or _is_unknown(text):
+                continue
+            said = True
+            word = text.strip().lower().replace("_", " ").replace("-", " ")
+            if word in aliases.SUCCESS:
+                return "success", None
+            if word in aliases.DENIAL:
+                return "failure", text
+            if word in aliases.FAILURE:
+                return "failure", None
+        return (None if said else _STATUS_OUTCOME.get(status_code)), None
 
     def around(self, names: Sequence[str]) -> str | None:
         """The first of these attributes of scope or resource that says something."""
