@@ -85,7 +85,8 @@ class Attacker:
         return json.loads(text)
 
     def seqs(self, where: str = "kind = 'log'") -> list[int]:
-        return [seq for (seq,) in self.db.execute(f"SELECT seq FROM entry WHERE {where} ORDER BY seq")]
+        rows = self.db.execute(f"SELECT seq FROM entry WHERE {where} ORDER BY seq")
+        return [seq for (seq,) in rows]
 
     # ---- writing ----------------------------------------------------------------------------
 
