@@ -135,10 +135,7 @@ def _set(
         if row is None:
             row = connection.execute(f"PRAGMA {pragma}").fetchone()
     except sqlite3.OperationalError as exc:
-        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        mend = "Make it writable for the service's user"
-        if code != sqlite3.SQLITE_READONLY:
-            mend = "A program that holds it in a transaction must end first; then start again"
+        mend = _MEND.get(getattr(exc, "sqlite_errorcode", 0) & 0xFF, "Look at its file system")
         raise LedgerError(f"{path}: PRAGMA {pragma}={value} failed: {exc}. {mend}") from exc
     if row[0] != expected:
         raise LedgerError(
@@ -150,6 +147,14 @@ def _set(
 def reader_uri(path: Path) -> str:
     """The address under which SQLite opens a ledger for reading only."""
     return _uri(path, "ro")
+
+
+_MEND = {
+    sqlite3.SQLITE_BUSY: "A program that holds it in a transaction must end; then start again",
+    sqlite3.SQLITE_CANTOPEN: "The service's user must be able to write to its directory",
+    sqlite3.SQLITE_FULL: "Free some space; then start again",
+    sqlite3.SQLITE_READONLY: "Make the file writable for the service's user",
+}
 
 
 def _uri(path: Path, mode: str) -> str:

@@ -26,7 +26,7 @@ class End(NamedTuple):
     size: int
     last_hash: str  # hex, the next entry's `prev`
     last_received: int
-    untallied: int  # the first seq that no heartbeat has counted yet
+    untallied: int  # the first seq that no heartbeat has counted yet: the last heartbeat's own
 
 
 class Placed(NamedTuple):
@@ -119,9 +119,8 @@ class Group:
         self.counted = Counted()
         fields = {"from": self.untallied, "to": self.size - 1, **counted.fields()}
         fields["tallies"] = tally_fields(self.tallies)
-        self.event("heartbeat", fields)
-        self.untallied = self.size
         self.tallies.clear()
+        self.untallied = self.event("heartbeat", fields)  # it is the first that the next counts
 
     def _store(self, draft: Draft, tag: str, verdict: Verdict, other: int) -> int:
         if verdict is Verdict.CONFLICT:

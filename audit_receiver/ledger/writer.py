@@ -18,7 +18,10 @@ from audit_receiver.record import timestamp
 PROBE_SECONDS = 1.0  # how often a ledger out of service is tried again
 MOST_TALLIES = 10_000  # a heartbeat comes early before its tallies grow without bound,
 MOST_UNTALLIED = 100_000  # or before a restart would have to recount more entries than this
-_FOUND_HERE = frozenset({"conflict", "foreign_write", "clock_back"})  # told nowhere else
+# Incidents that this room finds as it writes; the others were told when they were queued.
+_FOUND_HERE = frozenset(
+    {"conflict", "foreign_write", "clock_back", "clock_accepted", "unclean_stop"}
+)
 
 _log = logging.getLogger(__name__)
 

@@ -271,6 +271,7 @@ def test_the_next_start_says_whether_the_last_stop_was_clean(lab: LedgerLab) -> 
     lab.open()
     assert [event["clean"] for event in lab.events("start")] == [True, True, False]
     assert lab.incidents() == ["unclean_stop"]
+    assert lab.witness.incidents == ["unclean_stop"], "metrics hear of it"
     assert lab.append(draft("b")).duplicates == 1, "what was acknowledged before the crash is there"
     lab.close()
     lab.open()

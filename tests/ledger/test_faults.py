@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from audit_receiver.errors import IntegrityError, LedgerError, LedgerFatal, LedgerUnavailable
-from audit_receiver.ledger import trouble
+from audit_receiver.ledger import database, trouble
 from audit_receiver.ledger.appender import Appended
 from audit_receiver.ledger.model import Job
 from tests.kit.lab import LedgerLab, check, draft
@@ -515,6 +515,22 @@ def test_a_reader_in_a_transaction_never_blocks_the_writer_and_the_wal_shrinks_a
         lab.append(draft(f"after {number}"))
     assert lab.witness.commits[-1].wal_bytes <= 500_000
     reader.close()
+    lab.check()
+
+
+def test_a_reader_at_the_start_is_named_as_the_obstacle(
+    lab: LedgerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.open()
+    lab.close()
+    reader = sqlite3.connect(f"file:{lab.path}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM entry").fetchone()
+    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 20)
+    with pytest.raises(LedgerError, match="holds it in a transaction must end"):
+        lab.open()
+    reader.close()
+    lab.open()
     lab.check()
 
 

@@ -64,8 +64,8 @@ def test_a_heartbeat_counts_by_service_and_tallies_by_action_and_outcome(lab: Le
     lab.clock.pass_seconds(60)
     lab.settle()
     second = lab.events("heartbeat")[1]
-    assert (second["services"], second["tallies"]) == ({}, [])
-    assert (second["from"], second["to"]) == (beat["to"] + 2, beat["to"] + 1), "nothing in between"
+    assert (second["services"], second["tallies"]) == ({}, [["ledger.heartbeat", "", 1]])
+    assert (second["from"], second["to"]) == (beat["to"] + 1, beat["to"] + 1), "the one before"
     lab.check()
 
 
