@@ -19,9 +19,7 @@ from audit_receiver.record.model import Attributes, CanonicalValue
 
 LARGE_BYTES = 1 << 16  # from here on a message's fields are counted before it is parsed
 MAX_FIELDS = 200_000  # in one such message; each may cost a parser 60 bytes, and us a microsecond
-MAX_VALUES = (
-    2_000_000  # attributes and elements of arrays and maps, of the audit items of a request
-)
+MAX_VALUES = 4_000_000  # attributes and elements of lists, of the audit items of one request
 
 
 class ValueReader:
