@@ -43,7 +43,7 @@ class ReadsDoor:
         with suppress(FileNotFoundError):
             self._path.unlink()
         self._server = await asyncio.start_unix_server(
-            self._serve, str(self._path), limit=MOST_LINE_BYTES
+            self._serve, sock=_bind(self._path), limit=MOST_LINE_BYTES
         )
         self._path.chmod(0o660)
 
@@ -85,6 +85,20 @@ class ReadsDoor:
 
         self._appender.submit_record("read", fields, done)
         return {"seq": (await future).first_seq}
+
+
+def _bind(path: Path) -> socket.socket:
+    """A socket bound to `path`, however long: sockaddr_un holds 108 bytes (unix(7))."""
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        bound.bind(f"/proc/self/fd/{directory}/{path.name}")
+    except OSError:
+        bound.close()
+        raise
+    finally:
+        os.close(directory)
+    return bound
 
 
 def _parse(line: bytes) -> dict[str, Any]:
