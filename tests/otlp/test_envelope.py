@@ -192,4 +192,4 @@ def test_sixteen_mebibytes_of_empty_messages_stay_small(payload: str) -> None:  
 
     grown, seconds = run.stdout.split()
     assert int(grown) < 120, f"{grown} MiB"  # protobuf's own parser takes 529
-    assert float(seconds) < 5
+    assert float(seconds) < 30  # a second or two; what is quadratic takes minutes

@@ -287,6 +287,15 @@ def test_event_name() -> None:  # J12
 # Enums and numbers
 
 
+def test_a_number_of_4000_digits_is_refused_in_few_words() -> None:  # J17
+    text = b'[{"logRecords":[{"severityText":"\xff","timeUnixNano":%s}]}]' % (b"7" * 4000)
+
+    error = refused(b'{"resourceLogs":[{"scopeLogs":' + text + b"}]}")
+
+    assert error.field.endswith(".timeUnixNano")
+    assert len(str(error)) < 200
+
+
 @pytest.mark.parametrize(
     ("given", "number"), [(9, 9), (99, 99), ("9", 9), ("SEVERITY_NUMBER_INFO", 9), (-1, -1)]
 )

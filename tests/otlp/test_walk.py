@@ -4,6 +4,8 @@ import base64
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -150,6 +152,26 @@ def test_a_rule_without_patterns_selects_nothing() -> None:
 )
 def test_words_that_every_match_contains(patterns: Any, words: Any) -> None:
     assert literals(patterns) == words
+
+
+_globs = st.lists(st.text("ab.*?[]!", min_size=1, max_size=5), max_size=3).map(tuple)
+_short = st.text("ab.", max_size=4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_globs, _globs, _short, st.lists(_short, max_size=3), _short)
+def test_looking_for_words_first_never_changes_what_is_selected(
+    attributes: Any, names: Any, name: str, keys: list[str], scope: str
+) -> None:
+    rule = Rule(attributes=attributes, except_=(), names=names)
+    message = build.request(build.log_record(name, [(key, 1) for key in keys]), scope=scope)
+
+    found = walked(message, rule=rule).observations
+
+    wanted = [rule.wants_key(key.encode()) for key in keys] + [rule.wants_name(scope.encode())]
+    if name:  # a record without a name has none that could match
+        wanted.append(rule.wants_name(name.encode()))
+    assert bool(found) == any(wanted)
 
 
 # Counts
