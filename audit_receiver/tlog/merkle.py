@@ -111,11 +111,11 @@ def fold(hashes: Sequence[bytes]) -> bytes:
 def subtree_root(lo: int, hi: int, node: NodeAt, leaves: LeavesIn) -> bytes:
     """MTH(D[lo:hi]) for a range as RFC 6962 splits make them, from stored nodes where they exist.
 
-    `lo` must be a multiple of the largest power of two that is at most the length of the range;
-    every range in an inclusion or consistency proof is. Raises ValueError otherwise.
+    `lo` must be a multiple of the smallest power of two that is at least the length of the range;
+    in every range of an inclusion or consistency proof it is. Raises ValueError otherwise.
     """
     count = hi - lo
-    if count < 1 or lo % (1 << (count.bit_length() - 1)):
+    if count < 1 or lo % (1 << (count - 1).bit_length()):
         raise ValueError(f"[{lo}, {hi}) is no subtree of an RFC 6962 tree")
     height = count.bit_length() - 1
     if count != 1 << height:  # the right edge: a perfect subtree and what follows it
