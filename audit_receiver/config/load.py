@@ -20,7 +20,7 @@ from audit_receiver.errors import ConfigError
 PATH_VARIABLE = "AUDIT_RECEIVER_CONFIG"
 EMBEDDED = "the embedded default"
 _VARIABLE = re.compile(r"\$\$|\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{[^}]*\}")
-_PLAIN = {"true": True, "false": False, "null": None, "": None}
+_PLAIN = {"true": True, "false": False, "null": None}
 
 
 def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> Config:
