@@ -20,12 +20,13 @@ from audit_receiver.record.model import CanonicalValue
 MOST_EXACT = 2**53 - 1  # RFC 8785 numbers are doubles; larger integers become {"$int": "..."}
 MOST_KEYS = 10_000  # keys remembered; senders choose them, so there is a bound
 
+REASONS = ("not JSON", "repeated key", "key order", "number form", "spelling")
+
 _FAST = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _CANONICAL_NAN = 0x7FF8000000000000
 _BEYOND_BMP = re.compile(b"[\xf0-\xf4]")  # first byte of a character of four bytes
 _EXPONENT = re.compile(rb"e[+-]?[0-9]+(?:[,}\]]|\Z)")  # 4e-6, and integral doubles from 1e16 on
 _INTEGRAL = re.compile(rb"\.0(?:[,}\]]|\Z)")  # smaller ones
-_NUMBER_BYTES = b"0123456789+-.eE"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _keys: dict[bytes, str] = {}
 
@@ -33,8 +34,8 @@ _keys: dict[bytes, str] = {}
 class NotCanonical(ValueError):
     """A text is not the one canonical form of its value.
 
-    `reason` is one of: not JSON, repeated key, key order, number form, spelling (needless space,
-    escapes, anything else that RFC 8785 writes in another way). The message says where.
+    `reason` is one of REASONS; spelling is needless space, escapes, anything else that RFC 8785
+    writes in another way. The message says where.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -176,37 +177,37 @@ def _why(text: bytes, again: bytes) -> NotCanonical:
         min(len(text), len(again)),
     )
     here = text[max(place - 20, 0) : place + 20].decode(errors="replace")
-    reason = _broken_rule(text, place)
+    reason = _broken_rule(text)
     return NotCanonical(
         reason,
         f"the text is not the canonical form of its value ({reason}) at byte {place}: {here!r}",
     )
 
 
-def _broken_rule(text: bytes, place: int) -> str:
-    out_of_order: list[bool] = []
+def _broken_rule(text: bytes) -> str:
+    broken: set[str] = set()
 
     def look(pairs: list[tuple[str, Any]]) -> None:
         names = [name.encode("utf-16-be", "surrogatepass") for name, _ in pairs]
         if len(set(names)) < len(names):
-            raise _Repeated
-        out_of_order.append(names != sorted(names))
+            broken.add("repeated key")
+        elif names != sorted(names):
+            broken.add("key order")
+
+    def integer(digits: str) -> None:
+        if len(digits) > 17 or digits == "-0" or abs(int(digits)) > MOST_EXACT:
+            broken.add("number form")
+
+    def fraction(digits: str) -> None:
+        number = float(digits)
+        if math.isinf(number) or number.is_integer() or jcs.number_text(number) != digits:
+            broken.add("number form")
 
     try:
-        json.loads(text, object_pairs_hook=look)
-    except _Repeated:
-        return "repeated key"
+        json.loads(text, object_pairs_hook=look, parse_int=integer, parse_float=fraction)
     except (ValueError, RecursionError):
         return "spelling"
-    if any(out_of_order):
-        return "key order"
-    if text[place : place + 1] in _NUMBER_BYTES or text[place - 1 : place] in _NUMBER_BYTES[:10]:
-        return "number form"
-    return "spelling"
-
-
-class _Repeated(Exception):
-    pass
+    return next((rule for rule in REASONS if rule in broken), "spelling")
 
 
 def _b64(raw: bytes) -> str:
