@@ -4,6 +4,7 @@ The end is fixed when the reading begins, so that a ledger that is being written
 Nothing is written, and no transaction stays open for longer than a chunk of rows.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from audit_receiver.verify.check import Examination
 from audit_receiver.verify.findings import VerifyReport
 from audit_receiver.verify.released import APPLICATION_ID
 
+_NUMBER = re.compile(r"[0-9]+")
 _CORRUPT, _NOT_A_DATABASE = 11, 26  # sqlite3.h: SQLITE_CORRUPT, SQLITE_NOTADB
 
 
@@ -89,17 +91,22 @@ def _log(reader: Reader, examination: Examination, watcher: Watcher) -> None:
     stated = tip[0] if tip is not None and isinstance(tip[0], int) else 0
     size = max(reader.size(), stated)
     watcher.begins("checking entries and heads", size)
-    examination.log(
-        reader.entries(end=size),
-        _heads(reader, size),
-        reader.nodes(),
-        size,
-        watcher.reached,
-    )
+    beyond: list[str] = []
+    heads = reader.heads(end_size=size + 1)
+    nodes = _nodes(reader, size, beyond)
+    examination.log(reader.entries(end=size), heads, nodes, size, watcher.reached)
+    examination.structure(beyond)
 
 
-def _heads(reader: Reader, size: int) -> Iterator[Any]:
-    return reader.heads(end_size=size + 1)
+def _nodes(reader: Reader, size: int, beyond: list[str]) -> Iterator[tuple[Any, ...]]:
+    """Tree nodes; into `beyond` those that no entry there is, now, can have completed."""
+    for row in reader.nodes():
+        level, idx = row[0], row[1]
+        if isinstance(level, int) and isinstance(idx, int) and 0 < level < 8:
+            end = (idx + 1) << (8 * level)
+            if end > size and end > reader.size():
+                beyond.append(f"tree node {level}/{idx} stands beyond the last entry")
+        yield row
 
 
 def _structure(reader: Reader, examination: Examination, watcher: Watcher) -> str:
@@ -108,11 +115,23 @@ def _structure(reader: Reader, examination: Examination, watcher: Watcher) -> st
         messages = reader.integrity_check(lambda what: watcher.begins(what, None))
     except UnreadableLedger as exc:
         code = getattr(exc.__cause__, "sqlite_errorcode", 0) & 0xFF
-        if code in (_CORRUPT, _NOT_A_DATABASE):
+        if code in (_NUMBER = re.compile(r"[0-9]+")
+_CORRUPT, _NOT_A_DATABASE):
             raise
         return f"the file's structure could not be checked: {exc}"
-    examination.structure(messages)
+    examination.structure(condensed(messages))
     return ""
+
+
+def condensed(messages: Sequence[str]) -> list[str]:
+    """One message for all that differ in their numbers only: an index can lie about every row."""
+    alike: dict[str, list[str]] = {}
+    for message in messages:
+        alike.setdefault(_NUMBER.sub("#", message), []).append(message)
+    return [
+        f"{some[0]} (and {len(some) - 1} more like this)" if len(some) > 1 else some[0]
+        for some in alike.values()
+    ]
 
 
 def _with_undecided(report: VerifyReport, reason: str) -> VerifyReport:

@@ -47,6 +47,7 @@ class Attacker:
         self.path = path
         self.db = sqlite3.connect(path, isolation_level=None)
         self.db.execute("PRAGMA journal_mode=DELETE")
+        self.db.execute("PRAGMA synchronous=OFF")
         self.db.execute("PRAGMA ignore_check_constraints=ON")
         self._triggers: list[str] = []
         self.disarm()
