@@ -115,8 +115,7 @@ def _structure(reader: Reader, examination: Examination, watcher: Watcher) -> st
         messages = reader.integrity_check(lambda what: watcher.begins(what, None))
     except UnreadableLedger as exc:
         code = getattr(exc.__cause__, "sqlite_errorcode", 0) & 0xFF
-        if code in (_NUMBER = re.compile(r"[0-9]+")
-_CORRUPT, _NOT_A_DATABASE):
+        if code in (_CORRUPT, _NOT_A_DATABASE):
             raise
         return f"the file's structure could not be checked: {exc}"
     examination.structure(condensed(messages))
