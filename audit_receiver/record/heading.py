@@ -124,6 +124,8 @@ def _broken_rule(found: dict[str, Any], flags: frozenset[str]) -> tuple[str, str
         return "rule", "`time` is left out where the flag missing_time stands, and only there"
     if ("missing_outcome" in flags) is not (found["outcome"] == "unknown"):
         return "rule", "the outcome is `unknown` where the flag missing_outcome stands, only there"
+    if "action" not in found and flags.isdisjoint(("missing_action", "withheld_action")):
+        return "rule", "`action` is left out where a flag says why"
     if ("duplicate" in flags) is not ("duplicate_of" in found):
         return "rule", "`duplicate_of` stands with the flag duplicate, and only there"
     for flag in flags:

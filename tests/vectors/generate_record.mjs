@@ -123,9 +123,11 @@ const DEDUP_KEY = Buffer.alloc(32, 7);
 const tag = (identity) =>
   createHmac("sha256", DEDUP_KEY).update(jcs(identity)).digest("hex").slice(0, 16);
 
-function entry({ name, body, decided, place, flags, identity }) {
+function entry({ name, body, came, decided, place, flags, identity, vocabulary, withheld }) {
   const text = jcs(body);
-  const header = { ...decided, ...place, v: 1, kind: body.kind, body: sha3(text), flags };
+  assert.equal(decided.kind, body.kind);
+  flags = [...flags, ...(withheld ?? []).map((key) => "withheld_" + key)].sort();
+  const header = { ...decided, ...place, v: 1, body: sha3(text), flags };
   if (body.kind !== "ledger") {
     header.subject = sha3(jcs(body.subject));
     if (identity === undefined) {
@@ -138,8 +140,9 @@ function entry({ name, body, decided, place, flags, identity }) {
   }
   const headerText = jcs(header);
   return {
-    name, body: text, header: headerText, hash: sha3(headerText), decided,
+    name, body: text, header: headerText, hash: sha3(headerText), came, decided,
     identity: identity === undefined ? null : jcs(identity),
+    vocabulary: vocabulary ?? {},
   };
 }
 
