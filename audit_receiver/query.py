@@ -19,6 +19,7 @@ SUMMARY = (
     *("seq", "timestamp", "service", "actor", "action", "target"),
     *("old_value", "new_value", "outcome", "source_ip", "flags"),
 )
+SPARE = ("flags", "source_ip", "service")  # left out first where a screen is narrow
 EVENT_SUMMARY = ("seq", "timestamp", "event", "details")
 COLUMNS = (
     *("seq", "kind", "timestamp", "received_at", "service", "environment", "actor", "actor_type"),

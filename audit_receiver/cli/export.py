@@ -7,7 +7,7 @@ import click
 
 from audit_receiver.cli.filters import build, filter_options
 from audit_receiver.cli.ledgers import ledger_argument
-from audit_receiver.cli.output import say
+from audit_receiver.cli.output import count_of, say
 
 
 @click.command("export", short_help="Write all matching records as JSON Lines or CSV.")
@@ -61,4 +61,5 @@ def command(ledger: Path, form: str, target: Path | None, force: bool, **options
             with whole_file(target, force) as stream:
                 output.write_rows(form, wanted.columns, rows, stream, JSON_COLUMNS)
     if target is not None:
-        say(f"{len(seqs):,} records of a ledger of {size:,} entries written to {target}")
+        told = count_of(len(seqs), "record")
+        say(f"{told} of a ledger of {count_of(size, 'entry')} written to {target}")

@@ -13,6 +13,7 @@ from audit_receiver import export
 
 FORMATS = ("json", "jsonl", "csv", "table")
 TABLE_ROWS = 500  # a table needs all its rows for the column widths, so long results are several
+FOLD = 24  # characters of a cell before folding it costs nothing
 PATIENCE_SECONDS = 1.0
 
 # What a terminal would obey or what turns text around: shown, not sent (docs: logs are hostile).
@@ -48,11 +49,19 @@ def default_format(form: str | None) -> str:
 
 
 def print_rows(
-    form: str, columns: Sequence[str], rows: export.Rows, embedded: Iterable[str] = ()
+    form: str,
+    columns: Sequence[str],
+    rows: export.Rows,
+    embedded: Iterable[str] = (),
+    spare: Sequence[str] = (),
 ) -> int:
-    """Print rows to stdout in one of FORMATS; returns how many."""
+    """Print rows to stdout in one of FORMATS; returns how many.
+
+    `embedded` names columns whose text is JSON; `spare` those that a table leaves out, first one
+    first, while it is too wide for the screen.
+    """
     if form == "table":
-        return _print_tables(columns, rows)
+        return _print_tables(columns, rows, spare)
     count = write_rows(form, columns, rows, sys.stdout.buffer, embedded)
     sys.stdout.buffer.flush()
     return count
@@ -72,25 +81,43 @@ def write_rows(
     return write(columns, rows, stream, embedded)
 
 
-def _print_tables(columns: Sequence[str], rows: export.Rows) -> int:
+def _print_tables(columns: Sequence[str], rows: export.Rows, spare: Sequence[str]) -> int:
     from rich.console import Console
 
     console = Console(soft_wrap=False, highlight=False, markup=False, emoji=False)
     source = iter(rows)
     count = 0
+    left_out: set[str] = set()
     while chunk := list(islice(source, TABLE_ROWS)):
-        console.print(_table(columns, chunk))
+        cells = [
+            [_shown(name, value) for name, value in zip(columns, row, strict=True)] for row in chunk
+        ]
+        kept = [i for i in range(len(columns)) if len(columns) < 6 or _says_something(cells, i)]
+        for name in spare:
+            if _width(columns, cells, kept) <= console.width:
+                break
+            if name in columns and columns.index(name) in kept:
+                kept.remove(columns.index(name))
+                left_out.add(name)
+        console.print(_table(columns, chunk, cells, kept))
         count += len(chunk)
+    if left_out:
+        names = ", ".join(name for name in columns if name in left_out)
+        say(f"too narrow for {names}; widen the terminal, or see all with --format jsonl")
     return count
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+def _table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    cells: Sequence[Sequence[str]],
+    kept: Sequence[int],
+) -> Any:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    kept = [i for i in range(len(columns)) if len(columns) < 6 or _says_something(rows, i)]
     for i in kept:
         numbers = all(isinstance(row[i], int | float | None) for row in rows)
         table.add_column(
@@ -99,13 +126,19 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
             overflow="fold",
             no_wrap=columns[i] in ("seq", "timestamp"),
         )
-    for row in rows:
-        table.add_row(*(Text(_shown(columns[i], row[i])) for i in kept))
+    for line in cells:
+        table.add_row(*(Text(line[i]) for i in kept))
     return table
 
 
-def _says_something(rows: Sequence[Sequence[Any]], i: int) -> bool:
-    return any(row[i] not in (None, "", "[]", "{}") for row in rows)
+def _says_something(cells: Sequence[Sequence[str]], i: int) -> bool:
+    return any(line[i] not in ("", "{}") for line in cells)
+
+
+def _width(columns: Sequence[str], cells: Sequence[Sequence[str]], kept: Sequence[int]) -> int:
+    """How wide the table wants to be; a long text may fold."""
+    widths = (max(len(columns[i]), *(len(line[i]) for line in cells)) for i in kept)
+    return sum(min(width, FOLD) for width in widths) + 3 * (len(kept) - 1)
 
 
 def _shown(column: str, value: Any) -> str:
@@ -115,7 +148,16 @@ def _shown(column: str, value: Any) -> str:
         return f"x'{value.hex()}'"
     if column == "timestamp" and isinstance(value, str) and len(value) == 30:
         return value[:19] + "Z"  # the fraction stands in every other format
+    if column == "flags" and isinstance(value, str):
+        return safe(value.strip("[]").replace('"', "").replace(",", " "))
     return safe(str(value))
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number with its noun: 1 entry, 1,204 entries."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
 
 
 class Progress:

@@ -8,7 +8,7 @@ import click
 
 from audit_receiver.cli.filters import build, filter_options
 from audit_receiver.cli.ledgers import ledger_argument
-from audit_receiver.cli.output import format_option, say
+from audit_receiver.cli.output import count_of, format_option, say
 
 DEFAULT_LIMIT = 100
 
@@ -41,7 +41,7 @@ def command(ledger: Path, limit: int, form: str | None, **options: Any) -> None:
     Repeated entries (flag duplicate) are left out unless --duplicates is given.
     While the service runs, the search is recorded in the ledger before anything is printed.
     """
-    from audit_receiver import export
+    from audit_receiver import export, query
     from audit_receiver.cli import ledgers, output, readlog
 
     wanted = build(options)
@@ -53,11 +53,11 @@ def command(ledger: Path, limit: int, form: str | None, **options: Any) -> None:
         readlog.report(reader, "search", {**wanted.as_dict(), "records": len(seqs)})
         columns = wanted.summary if form == "table" else _columns(wanted.columns)
         rows = ledgers.rows_of(reader, wanted, columns, seqs)
-        output.print_rows(form, columns, rows, export.JSON_COLUMNS if form != "table" else ())
+        output.print_rows(form, columns, rows, export.JSON_COLUMNS, query.SPARE)
     if more:
         say(f"the newest {limit:,} are shown, more match; --limit 0 shows all")
     elif sys.stderr.isatty():
-        say(f"{len(seqs):,} {'record' if len(seqs) == 1 else 'records'}")
+        say(count_of(len(seqs), "record"))
 
 
 def _columns(columns: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from audit_receiver.cli.output import safe
+from audit_receiver.cli.output import count_of, safe
 from audit_receiver.verify.findings import Finding, VerifyReport, span_of
 
 SHOWN = 50  # findings that a person reads; `--format json` has them all
@@ -29,10 +29,9 @@ def in_words(report: VerifyReport, ledger: Path, key: str) -> Iterator[str]:
 
 def headline(report: VerifyReport) -> str:
     """The verdict in one line."""
-    size = f"{report.size:,} {'entry' if report.size == 1 else 'entries'}"
+    size = count_of(report.size, "entry")
     if report.verdict == "tampered":
-        count = len(report.findings)
-        return f"DOES NOT HOLD: {count} {'finding' if count == 1 else 'findings'} in {size}"
+        return f"DOES NOT HOLD: {count_of(len(report.findings), 'finding')} in {size}"
     if report.verdict == "undecided":
         return f"COULD NOT JUDGE: not everything about {size} could be checked"
     if report.verdict == "intact":
@@ -40,21 +39,14 @@ def headline(report: VerifyReport) -> str:
             f"INTACT: {size} hold, and the checkpoint of size {report.anchored_size:,} covers every"
             " record"
         )
+    holds = f"HOLDS, NOT ANCHORED OUTSIDE: nothing contradicts {size}"
+    if not report.unanchored:
+        return f"{holds}, but no checkpoint from outside was given"
+    since = f" since {report.unanchored_since[:19]}Z" if report.unanchored_since else ""
+    records = count_of(report.unanchored, "record") + since
     if not report.anchored_size:
-        return (
-            f"HOLDS, NOT ANCHORED OUTSIDE: nothing contradicts {size}, and no checkpoint from"
-            f" outside was given that would cover {_records(report)}"
-        )
-    return (
-        f"HOLDS, NOT ANCHORED OUTSIDE: nothing contradicts {size}, but {_records(report)} lie after"
-        f" the checkpoint of size {report.anchored_size:,}"
-    )
-
-
-def _records(report: VerifyReport) -> str:
-    count = f"{report.unanchored:,} {'record' if report.unanchored == 1 else 'records'}"
-    since = report.unanchored_since
-    return f"{count} since {since[:19]}Z" if since else f"its {count}"
+        return f"{holds}, but no checkpoint from outside covers its {records}"
+    return f"{holds}, but {records} came after the checkpoint of size {report.anchored_size:,}"
 
 
 def _findings(report: VerifyReport) -> Iterator[str]:
@@ -81,9 +73,9 @@ def _short(text: str) -> str:
 
 def _checked(report: VerifyReport, key: str) -> Iterator[str]:
     yield (
-        f"Checked: schema, {report.entries_checked:,} entries (bodies, subjects, chain, canonical"
-        f" form, header against body), the roots of {report.heads_checked:,} tree heads,"
-        f" {report.signatures_checked:,} signatures, tree nodes, the file's structure."
+        f"Checked: schema, {count_of(report.entries_checked, 'entry')} (bodies, subjects, chain,"
+        f" canonical form, header against body), {count_of(report.heads_checked, 'tree root')},"
+        f" {count_of(report.signatures_checked, 'signature')}, tree nodes, the file's structure."
     )
     yield f"Origin   {safe(report.origin) or 'none'}"
     yield f"Root     {report.root or 'cannot be computed'} at size {report.size:,}"

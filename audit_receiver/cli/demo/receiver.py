@@ -22,19 +22,20 @@ class Receiver:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ledger = folder / "audit-data" / "ledger.db"
+        self.ledger = Path("audit-data", "ledger.db")  # as the commands of the story name it
         self.grpc, self.http, health, metrics = (f"127.0.0.1:{port}" for port in _free_ports(4))
         protocols = {"grpc": {"endpoint": self.grpc}, "http": {"endpoint": self.http}}
-        self.config = folder / "receiver.yaml"
+        self.config = Path("receiver.yaml")
         tree = {
             "receivers": {"otlp": {"protocols": protocols}},
             "ledger": {"path": str(self.ledger), "disk_reserve": 0},
             "telemetry": {"health": {"endpoint": health}, "metrics": {"endpoint": metrics}},
         }
-        self.config.write_text(json.dumps(tree, indent=1), "utf-8")  # JSON is YAML
+        (folder / self.config).write_text(json.dumps(tree, indent=1), "utf-8")  # JSON is YAML
         self.lines: list[str] = []
         self._process = subprocess.Popen(
             [*PROGRAM, "serve", "--config", str(self.config)],
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -63,7 +63,7 @@ def _send(receiver: Receiver) -> None:
         ("http", receiver.http, "dave"),
     ):
         module = "audit_receiver.cli.demo.snippets"
-        done = _run([sys.executable, "-m", module, transport, endpoint, target])
+        done = _run(receiver, [sys.executable, "-m", module, transport, endpoint, target])
         if done.returncode:
             raise DemoFailed(f"the application failed over {transport}: {done.stderr}")
         click.echo(f"   one span and one log record over {transport} to {endpoint}: acknowledged")
@@ -71,11 +71,11 @@ def _send(receiver: Receiver) -> None:
 
 def _ask(receiver: Receiver) -> int:
     _say("3. Who did what? (each question is itself recorded in the ledger)")
-    _show(_receiver("search", receiver.ledger, "--since", "1h", "--format", "table"))
+    _show(_do(receiver, "search", receiver.ledger, "--since", "1h", "--format", "table"))
     _say("4. The article's question, all permission changes in the last 90 days, in SQLite's words")
-    _show(_receiver("query", receiver.ledger, ARTICLE_QUERY, "--format", "table"))
+    _show(_do(receiver, "query", receiver.ledger, ARTICLE_QUERY, "--format", "table"))
     rows = _rows(
-        _receiver("query", receiver.ledger, ARTICLE_QUERY, "--format", "jsonl", quiet=True)
+        _do(receiver, "query", receiver.ledger, ARTICLE_QUERY, "--format", "jsonl", quiet=True)
     )
     told = sorted(
         (row["actor"], row["target"], row["previous_role"], row["new_role"]) for row in rows
@@ -85,8 +85,15 @@ def _ask(receiver: Receiver) -> int:
         f"the query should have found alice making bob and dave admins, it found {told}",
     )
     logs = _rows(
-        _receiver(
-            "search", receiver.ledger, "--action", "config_change", "--format", "jsonl", quiet=True
+        _do(
+            receiver,
+            "search",
+            receiver.ledger,
+            "--action",
+            "config_change",
+            "--format",
+            "jsonl",
+            quiet=True,
         )
     )
     _expect(
@@ -94,7 +101,7 @@ def _ask(receiver: Receiver) -> int:
         "both log records should name carol, with outcome unknown",
     )
     spans = _rows(
-        _receiver("search", receiver.ledger, "--target", "bob", "--format", "jsonl", quiet=True)
+        _do(receiver, "search", receiver.ledger, "--target", "bob", "--format", "jsonl", quiet=True)
     )
     _expect(len(spans) == 1, "the span should be there once")
     return int(spans[0]["seq"])
@@ -104,13 +111,15 @@ def _verify(receiver: Receiver) -> Path:
     _say(
         "5. Does it hold? Nothing from outside speaks for it yet, so the answer is not a plain yes"
     )
-    _show(_receiver("verify", receiver.ledger, expected=3))
+    _show(_do(receiver, "verify", receiver.ledger, expected=3))
     _say("6. A checkpoint, kept where nobody here can change it, makes it one")
-    note = receiver.folder / "checkpoint.txt"
-    _receiver("checkpoint", receiver.ledger, "--output", note)
-    click.echo("".join(f"   {line}\n" for line in note.read_text("utf-8").splitlines()))
+    note = Path("checkpoint.txt")
+    _do(receiver, "checkpoint", receiver.ledger, "--output", note)
+    click.echo(
+        "".join(f"   {line}\n" for line in (receiver.folder / note).read_text("utf-8").splitlines())
+    )
     vkey = receiver.ledger.with_suffix(".vkey")
-    _show(_receiver("verify", receiver.ledger, "--vkey", vkey, "--checkpoint", note))
+    _show(_do(receiver, "verify", receiver.ledger, "--vkey", vkey, "--checkpoint", note))
     return note
 
 
@@ -118,16 +127,16 @@ def _tamper(receiver: Receiver, note: Path, seq: int) -> None:
     _say("7. Somebody with the file changes one word of a copy: bob was made owner, not admin")
     from audit_receiver.ledger.reader import Reader
 
-    copy = receiver.folder / "copy.db"
-    with Reader(receiver.ledger) as reader:
-        reader.copy_to(copy)
-    done = _run([sys.executable, "-c", TAMPER, str(copy), str(seq)])
+    copy = Path("copy.db")
+    with Reader(receiver.folder / receiver.ledger) as reader:
+        reader.copy_to(receiver.folder / copy)
+    done = _run(receiver, [sys.executable, "-c", TAMPER, str(copy), str(seq)])
     _expect(done.returncode == 0, f"tampering failed: {done.stderr}")
     vkey = receiver.ledger.with_suffix(".vkey")
     options = ("--vkey", vkey, "--checkpoint", note)
-    _show(_receiver("verify", copy, *options, expected=1))
+    _show(_do(receiver, "verify", copy, *options, expected=1))
     report = json.loads(
-        _receiver("verify", copy, *options, "--format", "json", expected=1, quiet=True)
+        _do(receiver, "verify", copy, *options, "--format", "json", expected=1, quiet=True)
     )
     found = [(finding["kind"], finding["first"], finding["last"]) for finding in report["findings"]]
     _expect(("altered", seq, seq) in found, f"verify should have named entry {seq}: {found}")
@@ -137,15 +146,15 @@ def _end(receiver: Receiver) -> None:
     _say("8. Stopped")
     code = receiver.stop()
     _expect(code == 0, f"serve ended with exit code {code}")
-    _receiver("verify", receiver.ledger, "--format", "json", expected=3, quiet=True)
+    _do(receiver, "verify", receiver.ledger, "--format", "json", expected=3, quiet=True)
     click.echo("   everything happened as told")
 
 
-def _receiver(*words: str | Path, expected: int = 0, quiet: bool = False) -> str:
+def _do(receiver: Receiver, *words: str | Path, expected: int = 0, quiet: bool = False) -> str:
     """Run one `audit-receiver` command; its stdout. Raises DemoFailed on another exit code."""
     if not quiet:
         _command(*words)
-    done = _run([*PROGRAM, *map(str, words)])
+    done = _run(receiver, [*PROGRAM, *map(str, words)])
     if done.returncode != expected:
         raise DemoFailed(
             f"audit-receiver {words[0]} ended with exit code {done.returncode}, not {expected}:\n"
@@ -154,7 +163,7 @@ def _receiver(*words: str | Path, expected: int = 0, quiet: bool = False) -> str
     return done.stdout
 
 
-def _run(words: list[str]) -> "subprocess.CompletedProcess[str]":
+def _run(receiver: Receiver, words: list[str]) -> "subprocess.CompletedProcess[str]":
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -162,6 +171,7 @@ def _run(words: list[str]) -> "subprocess.CompletedProcess[str]":
     }
     return subprocess.run(
         words,
+        cwd=receiver.folder,
         capture_output=True,
         text=True,
         errors="replace",
