@@ -49,6 +49,4 @@ def command(ledger: Path, sql: str, time_limit: float, form: str | None) -> None
             say(f"warning: {trouble}")
         columns, rows = reader.select(sql, (), time_limit)
         readlog.report(reader, "query", {"sql": sql})
-        if not columns:
-            raise click.UsageError("this statement gives no rows; only questions can be asked")
         output.print_rows(output.default_format(form), columns, rows)
