@@ -7,6 +7,7 @@ from functools import lru_cache
 SECOND = 1_000_000_000
 LAST = 2**64 - 1  # the range of OTLP's times: 1970 to 2554-07-21T23:34:33.709551615Z
 _FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z")
+_OUTSIDE = "is not between 1970 and 2**64 - 1 ns later"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -18,10 +19,13 @@ def _text(seconds: int) -> str:
 @lru_cache(4096)
 def seconds(text: str) -> int:
     """The first 19 characters of a time as seconds since 1970. Raises ValueError."""
-    moment = datetime.fromisoformat(f"{text}+00:00") - _EPOCH
+    try:
+        moment = datetime.fromisoformat(f"{text}+00:00") - _EPOCH
+    except ValueError as exc:
+        raise ValueError(f"{text} is not in the calendar: {exc}") from exc
     found = moment.days * 86_400 + moment.seconds
     if not 0 <= found <= LAST // SECOND:
-        raise ValueError(f"{text} is not between 1970 and 2**64 - 1 ns later")
+        raise ValueError(f"{text} {_OUTSIDE}")
     return found
 
 
@@ -35,4 +39,7 @@ def parse(text: str) -> int:
     """Text in the one form as nanoseconds since 1970. Raises ValueError for every other text."""
     if _FORM.fullmatch(text) is None:
         raise ValueError(f"{text[:40]!r} is not a time as YYYY-MM-DDThh:mm:ss.nnnnnnnnnZ")
-    return seconds(text[:19]) * SECOND + int(text[20:29])
+    unix_nano = seconds(text[:19]) * SECOND + int(text[20:29])
+    if unix_nano > LAST:
+        raise ValueError(f"{text} {_OUTSIDE}")
+    return unix_nano
