@@ -130,5 +130,5 @@ def _token(value: CanonicalValue) -> str | None:
         return value if not value or is_token(value) else None
     if value is None or (type(value) is dict and "$utf8" in value):
         return "" if value is None else None
-    text, replaced = text_of(value)
-    return text if text and not replaced and is_token(text) else None
+    text = text_of(value)[0]
+    return text if text and is_token(text) else None

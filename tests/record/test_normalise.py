@@ -176,6 +176,8 @@ def test_the_tenant_is_the_records_else_the_scopes_else_the_resources() -> None:
     assert normalise(observed(attributes={"org": "a"}), Vocabulary()).tenant == ""
     other = Vocabulary({"tenant": ["account"]}, tenant="org")
     assert normalise(observed(resource={"account": "x"}), other).tenant == "x"
+    both = observed(attributes={"account": "x", "org": "y"})
+    assert normalise(both, other).tenant == "y"
 
 
 # --- outcome ------------------------------------------------------------------------------------

@@ -372,6 +372,7 @@ export const HEADER_MUTANTS = [
   [SPAN, "time on 30 February", change("time", "2026-02-30T05:06:07.000000001Z"), "value"],
   [SPAN, "time with a leap second", change("time", "2026-12-31T23:59:60.000000000Z"), "value"],
   [SPAN, "time before 1970", change("time", "1969-12-31T23:59:59.999999999Z"), "value"],
+  [SPAN, "time after 2**64 ns", change("time", "2554-07-21T23:34:34.000000000Z"), "value"],
   [SPAN, "received at 24:00", change("received", "2026-03-04T24:00:00.000000000Z"), "value"],
   [SPAN, "received as a number", change("received", 1772600768), "value"],
   [SPAN, "an empty token", change("service", ""), "value"],
