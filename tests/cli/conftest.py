@@ -106,8 +106,8 @@ def _record(number: int) -> dict[str, Any]:
         "span": f"{number % 90 + 10}" if number % 2 else "",
         "audit_actor_id": ACTORS[number % 5],
         "audit_target_id": f"target-{number % 40}",
-        "audit_old_value": f"old {number}",
-        "audit_new_value": f"new {number}",
+        "audit_change_old": f"old {number}",
+        "audit_change_new": f"new {number}",
     }
     if number == 77:
         words["note"] = 'said "100% = ~all_of it" in Zürich\n'

@@ -44,8 +44,8 @@ FILTERS: list[tuple[list[str], Callable[[dict[str, Any]], bool]]] = [
     (["--trace-id", TRACE], lambda r: r["span"] == "13"),
     (["--trace-id", TRACE.upper()], lambda r: r["span"] == "13"),
     (["--flag", "missing_time"], lambda r: r["time_unix_nano"] == 0),
-    (["new 77"], lambda r: r["audit_new_value"] == "new 77"),
-    (["NEW 77"], lambda r: r["audit_new_value"] == "new 77"),
+    (["new 77"], lambda r: r["audit_change_new"] == "new 77"),
+    (["NEW 77"], lambda r: r["audit_change_new"] == "new 77"),
     (["100%", '"', "Zürich\n"], lambda r: "note" in r),
     (["100_"], lambda r: False),
     (
