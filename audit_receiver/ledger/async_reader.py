@@ -22,14 +22,12 @@ class AsyncReader:
         self._connection: aiosqlite.Connection | None = None
 
     async def __aenter__(self) -> "AsyncReader":
-        connection = aiosqlite.connect(
+        if not self._path.exists():  # a connection that fails leaves aiosqlite a stray thread
+            raise LedgerError(f"{self._path}: there is no ledger here")
+        self._connection = await aiosqlite.connect(
             reader_uri(self._path), uri=True, isolation_level=None, timeout=5.0
         )
-        try:
-            self._connection = await connection
-            await self._connection.execute("PRAGMA query_only=ON")
-        except sqlite3.Error as exc:
-            raise LedgerError(f"{self._path}: cannot be opened for reading: {exc}") from exc
+        await self._connection.execute("PRAGMA query_only=ON")
         return self
 
     async def __aexit__(

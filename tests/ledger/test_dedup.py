@@ -95,8 +95,11 @@ def test_a_record_without_identity_sent_again_is_stored_flagged_and_counted_once
     headers = lab.headers()
     assert headers[again.first_seq]["duplicate_of"] == first.first_seq
     assert headers[third.first_seq]["duplicate_of"] == first.first_seq, "the first, not a repeat"
+    two = lab.append(draft(), draft())
+    repeated = [header["duplicate_of"] for header in lab.headers()[two.first_seq :]]
+    assert repeated == [first.first_seq] * 2, "never a repeat of a repeat"
     assert lab.rows("SELECT count(*) FROM audit_records") == [(1,)]
-    assert lab.rows("SELECT count(*) FROM audit_records_all") == [(3,)]
+    assert lab.rows("SELECT count(*) FROM audit_records_all") == [(5,)]
     lab.check()
 
 

@@ -1,0 +1,202 @@
+"""The slow twin of a ledger: re-derives every invariant from the rows, on its own.
+
+It shares no code with the product: hashlib, json, a naive Merkle tree, and `cryptography` for the
+signatures. Every ledger test ends in it, through `LedgerLab.check`.
+"""
+
+import base64
+import hashlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+HEADER_KEYS = {
+    *("v", "seq", "prev", "body", "subject", "kind", "id", "time", "received", "flags"),
+    *("service", "environment", "tenant", "action", "event", "target_type", "actor_type"),
+    *("outcome", "duplicate_of"),
+}
+
+
+def check(path: Path, size: int | None = None) -> None:
+    """Re-derive every invariant of a ledger from its rows, slowly and independently."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        entries = connection.execute(
+            "SELECT seq, header, hash, body FROM entry NOT INDEXED ORDER BY seq"
+        ).fetchall()
+        heads = connection.execute(
+            "SELECT size, root, signature, epoch FROM head ORDER BY size"
+        ).fetchall()
+        nodes = connection.execute("SELECT level, idx, hash FROM node").fetchall()
+        schema = connection.execute(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master"
+        ).fetchall()
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    finally:
+        connection.close()
+    assert size is None or len(entries) == size, f"{len(entries)} entries, expected {size}"
+    headers = [_check_entry(seq, *row) for seq, row in enumerate(entries)]
+    _check_order(headers, entries)
+    genesis = json.loads(entries[0][3])["event"]
+    assert genesis["schema_sha3"] == _schema_digest(schema)
+    leaves = [hashlib.sha256(b"\0" + row[1].encode()).digest() for row in entries]
+    _check_tree(leaves, heads, nodes)
+    _check_heads(heads, genesis, path.with_suffix(".vkey").read_text())
+    _check_heartbeats(headers, entries)
+    _check_duplicates(headers, entries)
+
+
+def _check_entry(
+    place: int, seq: int, text: str, digest: bytes, body: str | None
+) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads(text)
+    assert seq == place == header["seq"]
+    assert text == _canonical(header)
+    assert set(header) <= HEADER_KEYS
+    assert header["v"] == 1
+    assert None not in header.values()
+    assert len(text.encode()) < 4096
+    assert digest == hashlib.sha3_256(text.encode()).digest()
+    assert header["flags"] == sorted(set(header["flags"]))
+    assert header["kind"] in {"span", "log", "audit", "ledger"}
+    if body is not None:
+        content = json.loads(body)
+        assert body == _canonical(content)
+        assert header["body"] == hashlib.sha3_256(body.encode()).hexdigest()
+        assert header["kind"] == content["kind"]
+        assert header.get("duplicate_of") == content.get("duplicate_of")
+        if header["kind"] != "ledger":
+            subject = _canonical(content["subject"]).encode()
+            assert header["subject"] == hashlib.sha3_256(subject).hexdigest()
+    if header["kind"] == "ledger":
+        assert {"id", "subject", "outcome"}.isdisjoint(header)
+    else:
+        assert len(header["id"]) == 16
+        int(header["id"], 16)
+        assert header["outcome"] in {"success", "failure", "unknown"}
+        assert ("time" in header) is ("missing_time" not in header["flags"])
+    return header
+
+
+def _check_order(headers: list[dict[str, Any]], entries: list[tuple[Any, ...]]) -> None:
+    previous, received = "0" * 64, ""
+    for header, entry in zip(headers, entries, strict=True):
+        assert header["prev"] == previous
+        previous = entry[2].hex()
+        assert len(header["received"]) == 30
+        assert header["received"] > received
+        received = header["received"]
+    assert headers[0]["action"] == "ledger.genesis"
+
+
+def _check_tree(
+    leaves: list[bytes], heads: list[tuple[Any, ...]], nodes: list[tuple[Any, ...]]
+) -> None:
+    known: dict[tuple[int, int], bytes] = {}
+
+    def root(lo: int, hi: int) -> bytes:  # RFC 6962, 2.1, word for word
+        if hi - lo == 0:
+            return hashlib.sha256(b"").digest()
+        if hi - lo == 1:
+            return leaves[lo]
+        if (lo, hi) not in known:
+            split = 1
+            while split * 2 < hi - lo:
+                split *= 2
+            left, right = root(lo, lo + split), root(lo + split, hi)
+            known[lo, hi] = hashlib.sha256(b"\1" + left + right).digest()
+        return known[lo, hi]
+
+    for size, digest, _, _ in heads:
+        assert digest == root(0, size), f"head {size}"
+    expected = {}
+    for level in range(1, 8):
+        width = 256**level
+        for idx in range(len(leaves) // width):
+            expected[level, idx] = root(idx * width, (idx + 1) * width)
+    assert {(level, idx): digest for level, idx, digest in nodes} == expected
+    assert heads[0][0] == 1, "genesis has a head of its own"
+    assert heads[-1][0] == len(leaves), "no unsigned tail"
+
+
+def _check_heads(heads: list[tuple[Any, ...]], genesis: dict[str, Any], vkey: str) -> None:
+    assert genesis["vkey"] == vkey.strip()
+    name, key_id, key = vkey.strip().split("+", 2)
+    raw = base64.b64decode(key)
+    assert raw[:1] == b"\1"
+    assert hashlib.sha256(name.encode() + b"\n" + raw).hexdigest()[:8] == key_id
+    assert name == genesis["origin"]
+    public = Ed25519PublicKey.from_public_bytes(raw[1:])
+    for size, root, signature, epoch in heads:
+        text = f"{name}\n{size}\n{base64.b64encode(root).decode()}\n"
+        public.verify(signature, text.encode())
+        assert epoch == 0
+
+
+def _check_heartbeats(headers: list[dict[str, Any]], entries: list[tuple[Any, ...]]) -> None:
+    first = 0
+    for seq, header in enumerate(headers):
+        if header.get("action") != "ledger.heartbeat":
+            continue
+        event = json.loads(entries[seq][3])["event"]
+        assert (event["from"], event["to"]) == (first, seq - 1)
+        between = Counter(
+            (other.get("action", ""), other.get("outcome", "")) for other in headers[first:seq]
+        )
+        expected = [[action, outcome, n] for (action, outcome), n in sorted(between.items())]
+        assert event["tallies"] == expected
+        first = seq  # the next heartbeat counts this one: every entry is counted once
+
+
+def _check_duplicates(headers: list[dict[str, Any]], entries: list[tuple[Any, ...]]) -> None:
+    first_of: dict[tuple[Any, ...], int] = {}
+    conflicts = set()
+    for seq, header in enumerate(headers):
+        if header["kind"] == "ledger":
+            continue
+        key = (header.get("time"), header["id"])
+        flags = header["flags"]
+        assert ("duplicate" in flags) is ("duplicate_of" in header)
+        if "duplicate" in flags:
+            original = headers[header["duplicate_of"]]
+            assert header["duplicate_of"] < seq
+            assert (original.get("time"), original["id"]) == key
+            assert "duplicate_of" not in original
+        elif "conflict" in flags:
+            assert key in first_of
+            conflicts.add(seq)
+        elif entries[seq][3] is not None and _has_identity(json.loads(entries[seq][3])):
+            assert key not in first_of, f"{seq} stored twice, first at {first_of[key]}"
+        first_of.setdefault(key, seq)
+    told = set()
+    for seq, header in enumerate(headers):
+        if header.get("action") == "ledger.incident" and entries[seq][3] is not None:
+            event = json.loads(entries[seq][3])["event"]
+            if event["incident"] == "conflict":
+                told |= {pair[0] for pair in event["entries"]}
+    assert told == conflicts
+
+
+def _has_identity(body: dict[str, Any]) -> bool:
+    attributes, otlp = body["attributes"], body["otlp"]
+    if attributes.get("audit.record.id") or attributes.get("log.record.uid"):
+        return True
+    return body["kind"] == "span" and {"trace_id", "span_id"} <= set(otlp)
+
+
+def _schema_digest(rows: Iterable[tuple[Any, ...]]) -> str:
+    digest = hashlib.sha3_256()
+    for kind, name, table, sql in sorted(rows, key=lambda row: (row[0], row[1])):
+        if sql is None or (kind == "table" and name in ("sqlite_stat1", "sqlite_stat4")):
+            continue
+        digest.update(f"{kind}\0{name}\0{table}\0{sql}\n".encode())
+    return digest.hexdigest()
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
