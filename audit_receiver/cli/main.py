@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -34,8 +34,20 @@ COMMANDS = {
 }
 
 
+class _ReaderGone(Exception):
+    """Nobody reads our stdout any more. Not an OSError, which click would turn into exit code 1."""
+
+
 class _Commands(click.Group):
     """Imports a command only when it is asked for, so that the program starts fast."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as exc:
+            raise _ReaderGone from exc
+        return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -71,15 +83,17 @@ def cli() -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code and never raises."""
     try:
-        result = cli.main(arguments, prog_name="audit-receiver", standalone_mode=False)
-        sys.stdout.flush()
+        colour = False if os.environ.get("NO_COLOR") else None  # no-color.org; None: if a terminal
+        result = cli.main(
+            arguments, prog_name="audit-receiver", standalone_mode=False, color=colour
+        )
     except click.ClickException as exc:
         exc.show()
         return CANNOT_JUDGE
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
+    except _ReaderGone:
         _silence_stdout()
         return BROKEN_PIPE
     except IntegrityError as exc:

@@ -7,7 +7,7 @@ from audit_receiver.record.timestamp import SECOND
 
 _DURATION = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d|w)\Z")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
-_FRACTION = re.compile(r"(.*T[0-9]{2}:[0-9]{2}:[0-9]{2})\.([0-9]{1,9})(.*)\Z")
+_FRACTION = re.compile(r"([^.]*)\.([0-9]{1,9})(\D.*|)\Z")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -32,7 +32,10 @@ def instant(text: str, end: bool = False) -> int:
         return _nanos(day + timedelta(days=1) if end else day)
     nanos = 0
     plain = text.upper().replace(" ", "T", 1)
-    if match := _FRACTION.match(plain):
+    if "." in plain:
+        match = _FRACTION.match(plain)
+        if match is None:
+            raise ValueError(f"{text!r} is not a time: a fraction has one to nine digits")
         plain, nanos = match[1] + match[3], int(match[2].ljust(9, "0"))
     moment = _parse(plain, text)
     if moment.tzinfo is None:
