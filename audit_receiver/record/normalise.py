@@ -43,7 +43,7 @@ class Vocabulary:
             table["tenant"] = (_key(self.tenant), *table["tenant"])
         index: Index = {}
         for name, keys in table.items():
-            for rank, key in enumerate(dict.fromkeys(keys)):
+            for rank, key in enumerate(keys):
                 index[key] = (*index.get(key, ()), (name, rank))
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "index", index)

@@ -217,6 +217,7 @@ def test_a_stated_reason_comes_before_the_word_of_a_denial() -> None:
 
 def test_the_first_outcome_word_that_is_known_decides() -> None:
     assert of({"audit.outcome": "failure", "audit.result": "success"}).audit["outcome"] == "failure"
+    assert of({"audit.result": "success", "audit.outcome": "failure"}).audit["outcome"] == "failure"
     assert of({"audit.status": "open", "event.outcome": "success"}).audit["outcome"] == "success"
     assert of({"audit.outcome": "", "audit.result": "success"}).audit["outcome"] == "success"
 
@@ -300,6 +301,7 @@ def test_roles(value: Any, roles: list[str] | None) -> None:
 
 def test_an_empty_list_of_roles_leaves_the_word_to_the_next_alias() -> None:
     assert at(of({"user.roles": [], "enduser.role": "a"}), ("actor", "roles")) == ["a"]
+    assert at(of({"enduser.role": "b", "user.roles": ["a"]}), ("actor", "roles")) == ["a"]
 
 
 @pytest.mark.parametrize("key", ["audit.action", "user.id", "user.roles", "audit.reason"])

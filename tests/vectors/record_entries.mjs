@@ -394,6 +394,7 @@ export const HEADER_MUTANTS = [
   [SPAN, "a flag in capitals", change("flags", ["Late"]), "value"],
   [SPAN, "an empty flag", change("flags", [""]), "value"],
   [SPAN, "a flag of 33 characters", change("flags", ["f".repeat(33)]), "value"],
+  [SPAN, "more than 4095 bytes", change("flags", Array.from({ length: 130 }, (_, n) => String(n).padStart(32, "f")).sort()), "value"],
   [SPAN, "flags out of order", change("flags", ["sampled", "late"]), "flags"],
   [SPAN, "a flag twice", change("flags", ["late", "late"]), "flags"],
   [SPAN, "no time, no flag", drop("time"), "rule"],
