@@ -1,0 +1,86 @@
+"""The receiver's own records of format 1: which there are, and what each of them states.
+
+A body's `event` object has these fields, and `name` and `time` besides. Later versions may add
+events, incidents and fields; none is renamed. `ledger` and `service` fill the values in.
+"""
+
+EVENTS: dict[str, dict[str, str]] = {
+    "genesis": {
+        "hashes": "which hash is used for what: body, chain, head, tree",
+        "log_vkey": "verifier key of the log key, which signs published checkpoints besides",
+        "origin": "the tree's name, `<name>/<incarnation>`, first line of every head",
+        "previous": "origin, size, root, last hash of the ledger that this one continues, or null",
+        "retention": "how long bodies are kept, {} where nothing is decided",
+        "schema_sha3": "digest of the database schema",
+        "select": "the selection rule: attributes, except, names",
+        "select_digest": "SHA3-256 of the canonical text of the rule",
+        "version": "version of the program",
+        "vkey": "verifier key (C2SP) of the first key epoch",
+    },
+    "start": {
+        "boot_id": "the kernel's name for this boot, empty where there is none",
+        "clean": "whether the run before ended with `stop`",
+        "config_digest": "digest of the configuration",
+        "version": "version of the program",
+    },
+    "stop": {},
+    "heartbeat": {
+        "from": "first seq that is counted",
+        "to": "last seq that is counted, the one before this entry",
+        "services": "by service name: received, stored, skipped, duplicate, conflict",
+        "tallies": "entries from `from` to `to` as [action, outcome, count]",
+        "undecodable": "requests that could not be decoded",
+        "refused": "requests that were answered with an error though they could be decoded",
+        "unauthenticated": "requests without the credentials asked for",
+    },
+    "config": {
+        "changed": "keys whose value is another one than in the `config` entry before",
+        "config": "the configuration, secrets as digests",
+        "digest": "digest of the configuration",
+    },
+    "incident": {
+        "incident": "which one it is",
+        "held_back": "how many of the same kind came too fast to be recorded one by one",
+    },
+    "read": {
+        "command": "query, search or export",
+        "arguments": "what was asked",
+        "uid": "user id of the process that asked",
+        "gid": "its group id",
+        "pid": "its process id",
+        "user": "the user's name",
+    },
+}
+
+INCIDENTS: dict[str, dict[str, str]] = {
+    "append_failed": {
+        "digest": "SHA3-256 of the bodies that could not be stored, joined by newlines",
+        "error": "type of the error",
+        "events": "own records that could not be stored",
+        "records": "how many records the request had",
+    },
+    "clock_accepted": {"last": "time of the last entry before an operator confirmed the clock"},
+    "clock_back": {
+        "last": "time of the last entry",
+        "wall": "what the wall clock said, more than a second before it",
+    },
+    "conflict": {"entries": "[seq, seq of the entry that it contradicts] for each"},
+    "foreign_write": {
+        "reason": "what is not as we left it",
+        "since": "when it was seen",
+        "size": "entries at that time; somebody else wrote, and changed nothing of ours",
+    },
+    "unavailable": {
+        "reason": "why nothing could be stored",
+        "since": "when that began",
+    },
+    "unclean_stop": {},
+    "undecodable": {
+        "error": "what is wrong with the request",
+        "head": "its first 4 KiB",
+        "sha256": "digest of all of it",
+        "signal": "traces or logs",
+        "size": "its length in bytes",
+        "transport": "http or grpc",
+    },
+}
