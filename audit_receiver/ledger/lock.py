@@ -32,7 +32,9 @@ class WriterLock:
 
     def release(self) -> None:
         """Let go; the file stays, because removing it would race with the next holder."""
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:  # a second release must not close somebody else's file
+            os.close(descriptor)
 
     def _take(self) -> None:
         deadline = time.monotonic() + _PATIENCE_SECONDS

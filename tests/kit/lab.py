@@ -186,9 +186,12 @@ class LedgerLab:
         return self.appender.status().reason
 
     def discard(self) -> None:
-        """Stop whatever still runs, in any state."""
-        if self.appender is not None and self.appender._thread.is_alive():
-            self.appender.close(drain_seconds=0)
+        """Stop whatever still runs, in any state, and close what it held."""
+        if self.appender is None:
+            return
+        self.appender.close(drain_seconds=0)
+        self.appender._writer.pen.connection.close()
+        self.appender._lock.release()
 
     def crash(self) -> None:
         """Leave as a killed process does: nothing is written, only the kernel tidies up."""

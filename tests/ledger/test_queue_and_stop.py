@@ -109,6 +109,8 @@ def test_a_clean_stop_leaves_one_file_in_delete_mode(lab: LedgerLab) -> None:
     lab.open()
     lab.append(draft("a"))
     assert lab.close() == ""
+    with pytest.raises(ShuttingDown):  # also for who looked before the stop and puts after it
+        lab.appender._waiting.put(Job([draft("b")], (), lambda _: None))
     assert sorted(path.name for path in lab.path.parent.iterdir()) == [
         "ledger.db",
         "ledger.dedup",
