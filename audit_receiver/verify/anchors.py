@@ -1,12 +1,14 @@
 """Checkpoints that were given from outside: does the ledger still say what they say?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audit_receiver.tlog.checkpoint import Checkpoint, CheckpointError
+from audit_receiver.tlog.merkle import EMPTY_ROOT
 from audit_receiver.tlog.note import Note, NoteError, VerifierKey
 from audit_receiver.verify.epochs import Epochs
-from audit_receiver.verify.findings import Finding, Kind
+from audit_receiver.verify.findings import Findings
+from audit_receiver.verify.heads import NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,16 @@ class Given:
     name: str
     note: Note
     checkpoint: Checkpoint
+
+
+@dataclass(slots=True)
+class Seen:
+    """The tree at the size of a checkpoint."""
+
+    root: bytes
+    records: int  # of kind span, log or audit up to there
+    heads: set[bytes]  # roots that stored heads of this size state
+    since: str | None = None  # `received` of the first record behind it
 
 
 def read(given: Sequence[tuple[str, str]]) -> tuple[list[Given], list[str]]:
@@ -35,117 +47,124 @@ class AnchorChecker:
     """Compares the roots of the tree with what checkpoints say; reports what does not match."""
 
     def __init__(
-        self, given: Sequence[Given], pinned: VerifierKey | None, report: Callable[[Finding], None]
+        self, given: Sequence[Given], pinned: VerifierKey | None, findings: Findings
     ) -> None:
         self._given = given
         self._pinned = pinned
-        self._report = report
-        self._wanted = {one.checkpoint.size for one in given}
-        self._seen: dict[int, tuple[bytes, int]] = {}  # size -> (root, records so far)
+        self._findings = findings
+        self._wanted = sorted({one.checkpoint.size for one in given} - {0}, reverse=True)
+        self._seen = {0: Seen(EMPTY_ROOT, 0, set())}
+        self._waiting = [self._seen[0]]  # for the first record behind them
+        self.newest = 0  # records up to the largest size met so far
         self.anchored_size = 0
-        self.records_covered = 0
         self.undecided: list[str] = []
 
     @property
-    def next_size(self) -> int | None:
-        """The next size at which a root is wanted, None if there is none."""
-        return min(self._wanted, default=None)
+    def next_size(self) -> int:
+        """The next size at which the tree is wanted; larger than any tree after the last."""
+        return self._wanted[-1] if self._wanted else NEVER
 
-    def arrive(self, size: int, root: Callable[[], bytes] | None, records: int) -> None:
-        """The tree has `size` leaves, `records` of them of kind span, log or audit."""
-        if size in self._wanted:
-            self._wanted.discard(size)
-            if root is not None:
-                self._seen[size] = (root(), records)
+    @property
+    def covered(self) -> Seen:
+        """The tree at the size of the largest checkpoint that holds."""
+        return self._seen[self.anchored_size]
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next record is the first one behind a checkpoint."""
+        return bool(self._waiting)
+
+    def record(self, received: str) -> None:
+        """The first record behind all sizes met so far."""
+        for seen in self._waiting:
+            seen.since = received
+        self._waiting = []
+
+    def arrive(self, root: bytes, records: int, stated: bytes | None) -> None:
+        """The tree has the next wanted size; `stated` is the root that a stored head states."""
+        size = self._wanted.pop()
+        seen = Seen(root, records, set() if stated is None else {stated})
+        self._seen[size] = seen
+        self.newest = records
+        self._waiting.append(seen)
 
     def finish(self, size: int, covered_tip: bool, epochs: Epochs) -> None:
         """Judge every checkpoint against a ledger of `size` entries."""
         for one in self._given:
-            self._judge(one, size, covered_tip, epochs)
+            if not self._is_of_this_ledger(one, size, epochs) or not self._is_signed(one, epochs):
+                continue
+            if one.checkpoint.size > size:
+                self._is_ahead(one, size, covered_tip)
+            else:
+                self._compare(one)
 
-    def _judge(self, one: Given, size: int, covered_tip: bool, epochs: Epochs) -> None:
-        checkpoint = one.checkpoint
+    def _is_of_this_ledger(self, one: Given, size: int, epochs: Epochs) -> bool:
         origins = {epoch.origin for epoch in epochs.all()}
-        if checkpoint.origin not in origins:
-            self._fork(
-                one,
-                0,
-                size - 1,
-                " or ".join(sorted(origins)) or "none",
-                checkpoint.origin,
-                "is of another origin than this ledger: it is not the ledger that the checkpoint"
-                " was taken of",
-            )
-            return
-        if not self._is_signed(one, epochs):
-            return
-        if checkpoint.size > size:
-            kind: Kind = "rolled_back" if covered_tip else "truncated"
-            words = (
-                "the ledger is an older state of itself: it was rolled back or cut off"
-                if covered_tip
-                else "the tail of the ledger was cut off"
-            )
-            self._report(
-                Finding(
-                    kind,
-                    size,
-                    checkpoint.size - 1,
-                    f"{checkpoint.size} entries",
-                    f"{size} entries",
-                    f"{one.name}: {words}",
-                )
-            )
-            return
-        seen = self._seen.get(checkpoint.size) if checkpoint.size else None
-        if checkpoint.size and seen is None:
-            self.undecided.append(
-                f"{one.name}: the root of size {checkpoint.size} cannot be computed, entries are"
-                " missing"
-            )
-            return
-        if seen is not None and seen[0] != checkpoint.root:
-            self._fork(
-                one,
-                self.anchored_size,
-                checkpoint.size - 1,
-                checkpoint.root.hex(),
-                seen[0].hex(),
-                "the entries of this range are not those that the checkpoint covers",
-            )
-            return
-        if seen is not None and checkpoint.size > self.anchored_size:
-            self.anchored_size, self.records_covered = checkpoint.size, seen[1]
+        if self._pinned is not None:
+            origins.add(self._pinned.name)
+        if one.checkpoint.origin in origins:
+            return True
+        self._findings.add(
+            "forked",
+            0,
+            max(size, 1) - 1,
+            f"{one.name}: the checkpoint was taken of another ledger than this one, or this one was"
+            " begun anew in its place",
+            f"origin {one.checkpoint.origin}",
+            f"origin {' or '.join(sorted(origins)) or 'none'}",
+        )
+        return False
 
     def _is_signed(self, one: Given, epochs: Epochs) -> bool:
-        reign = epochs.at(one.checkpoint.size) or epochs.first
+        reign = epochs.at(one.checkpoint.size)
         keys = [epoch.key for epoch in epochs.all() if reign is None or epoch == reign]
-        if self._pinned is not None:
+        if self._pinned is not None and self._pinned not in keys:
             keys.append(self._pinned)
         try:
             holder = one.note.signed_by(keys)
         except NoteError as exc:
-            self.undecided.append(f"{one.name}: {exc}")
+            self.undecided.append(f"{one.name} proves nothing: {exc}")
             return False
-        if holder is None:
+        if holder is None or holder.name != one.checkpoint.origin:
             ids = ", ".join(f"{line.key_id:08x}" for line in one.note.signatures)
-            self._report(
-                Finding(
-                    "key",
-                    0,
-                    one.checkpoint.size - 1,
-                    f"a key of {one.name}: {ids}",
-                    ", ".join(f"{key.key_id:08x}" for key in keys) or "none",
-                    f"{one.name}: is of this origin, and signed with another key than the ledger"
-                    " names: the ledger was rewritten with a new key, or the checkpoint is forged",
-                )
+            self._findings.add(
+                "key",
+                0,
+                max(one.checkpoint.size, 1) - 1,
+                f"{one.name}: the checkpoint has this ledger's origin and is signed by another key:"
+                " the ledger was rewritten under a new key, or the checkpoint is forged",
+                f"key {ids}",
+                f"key {', '.join(f'{key.key_id:08x}' for key in keys) or 'none'}",
             )
             return False
         return True
 
-    def _fork(
-        self, one: Given, first: int, last: int, expected: str, found: str, words: str
-    ) -> None:
-        self._report(
-            Finding("forked", first, max(last, first), expected, found, f"{one.name}: {words}")
+    def _is_ahead(self, one: Given, size: int, covered_tip: bool) -> None:
+        # Cut off at the end of a commit, a ledger is what it once was: nothing in it can tell.
+        self._findings.add(
+            "rolled_back" if covered_tip else "truncated",
+            size,
+            one.checkpoint.size - 1,
+            f"{one.name}: the ledger is an older state of itself: rolled back, or cut off"
+            if covered_tip
+            else f"{one.name}: the tail of the ledger was cut off",
+            f"{one.checkpoint.size} entries",
+            f"{size} entries",
         )
+
+    def _compare(self, one: Given) -> None:
+        size, root = one.checkpoint.size, one.checkpoint.root
+        seen = self._seen.get(size)
+        if seen is None:
+            self.undecided.append(f"{one.name}: so many entries are missing that it cannot be used")
+        elif seen.root == root:
+            self.anchored_size = max(self.anchored_size, size)
+        elif root not in seen.heads:  # else the heads still say so, and what was changed is located
+            self._findings.add(
+                "forked",
+                min(self.anchored_size, size - 1),
+                max(size, 1) - 1,
+                f"{one.name}: the entries of this range are not those that the checkpoint covers",
+                root.hex(),
+                seen.root.hex(),
+            )

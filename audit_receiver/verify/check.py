@@ -13,16 +13,17 @@ Nothing that a ledger holds makes it raise: whatever is wrong is a finding.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from audit_receiver.tlog.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from audit_receiver.tlog.merkle import leaf_hash
 from audit_receiver.tlog.note import VerifierKey
 from audit_receiver.verify import anchors, schema
 from audit_receiver.verify.entries import EntryChecker
-from audit_receiver.verify.epochs import Epochs
-from audit_receiver.verify.findings import Finding, Verdict, VerifyReport, merge
+from audit_receiver.verify.epochs import BEGINNING, Epochs
+from audit_receiver.verify.findings import Findings, Verdict, VerifyReport
 from audit_receiver.verify.heads import HeadChecker
+from audit_receiver.verify.tree import Tree
 
-MOST_FINDINGS = 10_000  # kept one by one; the rest is counted
 Progress = Callable[[int], None]
+_TOLD_EVERY = 4096
 
 
 class Examination:
@@ -45,25 +46,20 @@ class Examination:
         self._pinned = pinned
         self._beside = beside
         self._every_head = every_head
-        self._findings: list[Finding] = []
-        self._more = 0
-        self._epochs = Epochs()
-        given, unread = anchors.read(checkpoints)
-        self._undecided: list[str] = unread
-        self._anchors = anchors.AnchorChecker(given, pinned, self._report)
-        self._entries = EntryChecker(self._report, self._own_record)
+        self._findings = Findings()
+        self._schema = schema.SchemaChecker()
+        self._epochs = Epochs(pinned or beside)
+        given, self._undecided = anchors.read(checkpoints)
+        self._anchors = anchors.AnchorChecker(given, pinned, self._findings)
+        self._entries = EntryChecker(self._findings, self._own_record)
         self._heads: HeadChecker | None = None
-        self._frontier: Frontier | None = Frontier()
-        self._size = 0
-        self._unanchored_since: str | None = None
-        self._schema_digest = ""
-        self._stated_digest: str | None = None
+        self._tree: Tree | None = None
 
     def schema(
         self, rows: Iterable[tuple[Any, Any, Any, Any]], application_id: Any, user_version: Any
     ) -> None:
         """Check the schema first: what is read through it means what it should."""
-        self._schema_digest = schema.check(rows, application_id, user_version, self._report)
+        self._schema.check(rows, application_id, user_version)
 
     def log(
         self,
@@ -78,196 +74,165 @@ class Examination:
         Args:
             entries: (seq, header, hash, body) in order of seq.
             heads: (size, root, signature, epoch) in order of size.
-            nodes: (level, idx, hash).
+            nodes: (level, idx, hash) in order.
             size: the end, fixed when the reading began: the larger of the last seq + 1 and of the
                 newest head's size.
             progress: told the number of entries checked, now and then.
         """
-        checker = self._entries
-        self._heads = tree = HeadChecker(heads, size, self._epochs, self._every_head, self._report)
-        computed: dict[tuple[int, int], bytes] = {}
-        wake = self._next_wake()
-        for row in entries:
-            leaf = checker.feed(row[0], row[1], row[2], row[3])
-            frontier = self._frontier
-            if frontier is not None:
-                if leaf is None or checker.next_seq != frontier.size + 1:
-                    self._frontier = None
-                else:
-                    for node in frontier.push(leaf_hash(leaf)):
-                        computed[node.level, node.idx] = node.hash
-            if checker.record_kind:
-                self._note_unanchored(checker)
-            if checker.next_seq >= wake:
-                self._arrive(checker.next_seq)
-                wake = self._next_wake()
-            if progress is not None and not checker.next_seq & 0xFFF:
-                progress(checker.next_seq)
-        self._size = checker.next_seq
-        checker.finish(size)
-        tree.finish(self._size)
-        self._finish(nodes, computed)
+        checker, outside = self._entries, self._anchors
+        self._tree = tree = Tree(iter(nodes), self._findings)
+        self._heads = HeadChecker(iter(heads), size, self._epochs, self._every_head, self._findings)
+        wake, gaps, push, feed = self._wake(), 0, tree.push, checker.feed
+        for seq, header, digest, body in entries:
+            leaf = feed(seq, header, digest, body)
+            if leaf is None:
+                continue
+            if len(checker.gaps) > gaps:
+                gaps = len(checker.gaps)
+                tree.skip(checker.gaps[-1][1] - checker.gaps[-1][0])
+                wake = self._arrive()
+            if outside.waits and checker.records > outside.newest:
+                outside.record(checker.last_received)
+            push(leaf_hash(leaf))
+            if tree.size >= wake:
+                wake = self._arrive()
+            if progress is not None and not tree.size % _TOLD_EVERY:
+                progress(tree.size)
+        self._finish()
 
     def structure(self, messages: Iterable[str]) -> None:
         """What SQLite's integrity check said; each message is a finding."""
         for message in messages:
-            self._report(
-                Finding("index", None, None, "ok", message, f"integrity_check: {message}"[:300])
-            )
+            self._findings.add("index", None, None, f"integrity_check: {message}", "ok", message)
 
     def unreadable(self, message: str) -> None:
         """The file could not be read to its end."""
-        self._report(Finding("unreadable", self._entries.next_seq, None, "", "", message))
+        self._findings.add("unreadable", self._entries.next_seq, None, message)
 
     def report(self) -> VerifyReport:
         """The result; call it last."""
-        anchored = self._anchors.anchored_size
-        total = self._entries.records
-        unanchored = total - self._anchors.records_covered
-        self._undecided += self._anchors.undecided
-        self._anchors.undecided = []
-        if self._entries.newer_version is not None:
-            self._undecided.append(
-                f"entries from {self._entries.newer_version} on are of a later format: hashes, tree"
-                " and signatures were checked, the rest needs a later version of this program"
+        checker, heads, tree = self._entries, self._heads, self._tree
+        undecided = [*self._undecided, *self._anchors.undecided]
+        if checker.newer_version is not None:
+            undecided.append(
+                f"entries from {checker.newer_version} on are of a later format: hashes, tree and"
+                " signatures were checked, the rest needs a later version of this program"
             )
-        findings = merge(self._findings)
-        if self._more:
-            findings.append(
-                Finding("unreadable", None, None, "", "", f"{self._more} more findings left out")
-            )
-        frontier = self._frontier
-        root = frontier.root() if frontier is not None and frontier.size else EMPTY_ROOT
-        heads = self._heads
+        later = checker.newer_version
+        if later is not None and heads is not None and heads.good_size > later:
+            undecided += [finding.message for finding in self._schema.findings]
+        else:
+            self._findings.extend(self._schema.findings)
+        findings = self._findings.sorted()
+        covered = self._anchors.covered
+        unanchored = checker.records - covered.records
         return VerifyReport(
-            verdict=_verdict(bool(findings), bool(self._undecided), anchored, unanchored),
-            size=self._size,
-            root=root.hex() if frontier is not None else "",
+            verdict=_verdict(
+                bool(findings), bool(undecided), unanchored, self._anchors.anchored_size
+            ),
+            size=tree.size if tree is not None else 0,
+            root="" if tree is None or tree.lost else tree.root().hex(),
             origin=self._epochs.origin,
             key_pinned=self._pinned is not None,
-            anchored_size=anchored,
+            anchored_size=self._anchors.anchored_size,
             unanchored=unanchored,
-            unanchored_since=self._unanchored_since if unanchored else None,
-            last_received=self._entries.last_received,
-            entries_checked=self._size,
-            heads_checked=heads.checked if heads else 0,
-            signatures_checked=heads.signatures if heads else 0,
-            undecided=tuple(dict.fromkeys(self._undecided)),
+            unanchored_since=covered.since if unanchored else None,
+            last_received=checker.last_received or None,
+            entries_checked=tree.size if tree is not None else 0,
+            heads_checked=heads.checked if heads is not None else 0,
+            signatures_checked=heads.signatures if heads is not None else 0,
+            undecided=tuple(dict.fromkeys(undecided)),
             findings=tuple(findings),
         )
-
-    def _report(self, finding: Finding) -> None:
-        if len(self._findings) < MOST_FINDINGS:
-            self._findings.append(finding)
-        else:
-            self._more += 1
 
     def _own_record(self, seq: int, event: str, fields: dict[str, Any]) -> None:
         """What the receiver's own records teach: keys, origins, the schema's digest."""
         if event == "genesis" and seq != 0:
-            self._key(seq, "no second genesis", "a genesis", "a genesis stands inside the ledger")
-            return
-        if event in ("genesis", "key", "recover"):
-            wrong = self._epochs.begin(seq, event, fields)
-            if wrong:
-                self._key(seq, "a verifier key", str(fields.get("vkey"))[:200], wrong)
-        if event == "genesis":
-            stated = fields.get("schema_sha3")
-            self._stated_digest = stated if isinstance(stated, str) else ""
-        elif event == "schema" and isinstance(fields.get("new"), str):
-            self._stated_digest = fields["new"]
-
-    def _note_unanchored(self, checker: EntryChecker) -> None:
-        """Remember when the first record after the largest checkpoint so far was received."""
-        if self._unanchored_since is None:
-            self._unanchored_since = checker.last_received
-
-    def _next_wake(self) -> int:
-        """The next tree size at which somebody wants the root."""
-        sizes = (self._heads.next_size if self._heads else None, self._anchors.next_size)
-        return min((size for size in sizes if size is not None), default=1 << 63)
-
-    def _arrive(self, size: int) -> None:
-        frontier = self._frontier
-        root = None if frontier is None or frontier.size != size else frontier.root
-        if self._heads is not None:
-            self._heads.arrive(size, root)
-        if self._anchors.next_size is not None and self._anchors.next_size <= size:
-            self._anchors.arrive(size, root, self._entries.records)
-            self._unanchored_since = None
-
-    def _finish(
-        self, nodes: Iterable[Sequence[Any]], computed: dict[tuple[int, int], bytes]
-    ) -> None:
-        self._check_origin_and_keys()
-        if self._stated_digest is not None and self._schema_digest != self._stated_digest:
-            self._report(
-                Finding(
-                    "schema",
-                    None,
-                    None,
-                    self._stated_digest,
-                    self._schema_digest,
-                    "the schema is not the one that the ledger's own records state",
+            self._key(seq, "a genesis stands inside the ledger", "one genesis", "another")
+        elif event in BEGINNING:
+            if wrong := self._epochs.begin(seq, event, fields):
+                message = f"the entry that should name the ledger's key does not: {wrong}"
+                self._key(seq, message, "a verifier key", str(fields.get("vkey")))
+            if event == "recover":
+                self._undecided.append(
+                    f"entry {seq} begins a new incarnation (ledger.recover): whether it was allowed"
+                    " to is not judged by this version of the program"
                 )
-            )
-        heads = self._heads
-        covered = heads is not None and heads.tip_size == self._size and not heads.first_bad
-        self._anchors.finish(self._size, covered, self._epochs)
-        if self._frontier is not None:
-            self._check_nodes(nodes, computed)
+        if event == "genesis" and seq == 0:
+            self._schema.stated = fields.get("schema_sha3")
+        elif event == "schema":
+            self._schema.stated = fields.get("new")
 
-    def _check_origin_and_keys(self) -> None:
+    def _wake(self) -> int:
+        """The next tree size at which somebody wants the root."""
+        heads = self._heads
+        assert heads is not None
+        return min(heads.next_size, self._anchors.next_size)
+
+    def _arrive(self) -> int:
+        tree, heads, outside = self._tree, self._heads, self._anchors
+        assert tree is not None
+        assert heads is not None
+        if heads.next_size <= tree.size:
+            heads.arrive(tree)
+        while outside.next_size <= tree.size:
+            stated = heads.root_at(outside.next_size)
+            passed_by = outside.next_size < tree.size  # it lies among missing entries
+            root = b"" if passed_by or tree.lost else tree.root()
+            outside.arrive(root, self._entries.records, stated)
+        return self._wake()
+
+    def _finish(self) -> None:
+        tree, heads = self._tree, self._heads
+        assert tree is not None
+        assert heads is not None
+        size = tree.size
+        stated = heads.finish(tree)
+        self._gaps(stated)
+        if stated > size or size == 0:
+            self._missing(size, max(stated, 1) - 1)
+        self._entries.finish(heads.good_size)
+        self._keys()
+        tip = heads.tip
+        covered_tip = tip is not None and tip.size == size and heads.good_size == size
+        self._anchors.finish(size, covered_tip, self._epochs)
+        tree.finish()
+
+    def _gaps(self, stated: int) -> None:
+        for first, behind in self._entries.gaps:
+            if first < stated:
+                self._missing(first, behind - 1)
+            else:
+                self._findings.add(
+                    "inserted",
+                    behind,
+                    behind,
+                    "an entry stands beyond the end, where nothing was ever written",
+                )
+
+    def _missing(self, first: int, last: int) -> None:
+        self._findings.add("missing", first, last, "entries are gone", "entries", "none")
+
+    def _keys(self) -> None:
+        """The first key, on which all others rest, against those that were given."""
         first = self._epochs.first
         if first is None:
-            self._key(
-                0, "a genesis that names the key", "none", "no genesis names the ledger's key"
-            )
+            if not self._findings.covers(0) or not self._epochs.all():
+                self._key(0, "no genesis names the ledger's key", "a verifier key", "none")
             return
         for key, whose in (
             (self._pinned, "given with --vkey"),
             (self._beside, "beside the ledger"),
         ):
             if key is not None and key != first.key:
-                self._key(
-                    0,
-                    str(key),
-                    str(first.key),
-                    f"the ledger names another key than the one {whose}",
-                )
+                message = f"the ledger names another key than the one {whose}"
+                self._key(0, message, str(key), str(first.key))
 
-    def _check_nodes(
-        self, nodes: Iterable[Sequence[Any]], computed: dict[tuple[int, int], bytes]
-    ) -> None:
-        for level, idx, digest in nodes:
-            whole = isinstance(level, int) and isinstance(idx, int) and level < 8
-            expected = computed.pop((level, idx), None) if whole else None
-            if expected is None and whole and (idx + 1) << (8 * level) > self._size:
-                continue  # of entries that came while we read
-            if expected != digest:
-                self._node(level, idx, expected, digest)
-        for (level, idx), expected in computed.items():
-            self._node(level, idx, expected, None)
-
-    def _node(self, level: Any, idx: Any, expected: bytes | None, found: Any) -> None:
-        first = idx << (8 * level) if isinstance(idx, int) and isinstance(level, int) else None
-        last = None if first is None else first + (1 << (8 * level)) - 1
-        self._report(
-            Finding(
-                "index",
-                first,
-                last,
-                expected.hex() if expected else "none",
-                found.hex() if isinstance(found, bytes) else repr(found),
-                "a stored tree node is not what the entries give",
-            )
-        )
-
-    def _key(self, seq: int, expected: str, found: str, message: str) -> None:
-        self._report(Finding("key", seq, seq, expected, found, message))
+    def _key(self, seq: int, message: str, expected: str, found: str) -> None:
+        self._findings.add("key", seq, seq, message, expected, found)
 
 
-def _verdict(findings: bool, undecided: bool, anchored: int, unanchored: int) -> Verdict:
+def _verdict(findings: bool, undecided: bool, unanchored: int, anchored: int) -> Verdict:
     if findings:
         return "tampered"
     if undecided:

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 from audit_receiver.tlog.note import NoteError, VerifierKey
 
+BEGINNING = ("genesis", "key", "recover")
+
 
 class Epoch(NamedTuple):
     """The reign of one key: heads of `first_size` and more, until the next epoch begins."""
@@ -15,11 +17,16 @@ class Epoch(NamedTuple):
 
 
 class Epochs:
-    """The epochs of a ledger, learnt from its own records as they come by."""
+    """The epochs of a ledger, learnt from its own records as they come by.
 
-    def __init__(self) -> None:
+    `fallback` is the key to judge heads by where the genesis cannot be read: one from outside, or
+    the one beside the ledger.
+    """
+
+    def __init__(self, fallback: VerifierKey | None = None) -> None:
         self._epochs: list[Epoch] = []
-        self.log_keys: list[VerifierKey] = []  # stable second keys; prove nothing here
+        self._entered: Epoch | None = None
+        self._fallback = None if fallback is None else Epoch(0, 1, fallback.name, fallback)
 
     @property
     def origin(self) -> str:
@@ -29,10 +36,12 @@ class Epochs:
     @property
     def first(self) -> Epoch | None:
         """The epoch of the genesis, on which all others rest."""
-        return self._epochs[0] if self._epochs else None
+        return self._epochs[0] if self._epochs and self._epochs[0].seq == 0 else None
 
     def all(self) -> tuple[Epoch, ...]:
         """Every epoch, oldest first."""
+        if self.first is None and self._fallback is not None:
+            return (self._fallback, *self._epochs)
         return tuple(self._epochs)
 
     def begin(self, seq: int, event: str, fields: dict[str, Any]) -> str:
@@ -49,17 +58,20 @@ class Epochs:
         if key.name != origin:
             return f"the key is named {key.name}, the origin is {origin}"
         first_size = seq + 2 if event == "key" else seq + 1
-        self._epochs.append(Epoch(seq, first_size, str(origin), key))
-        if event == "genesis" and isinstance(fields.get("log_vkey"), str):
-            try:
-                self.log_keys.append(VerifierKey.parse(fields["log_vkey"]))
-            except NoteError as exc:
-                return f"the log key: {exc}"
+        self._epochs.append(Epoch(seq, first_size, key.name, key))
         return ""
+
+    def next_named(self, size: int) -> Epoch | None:
+        """The newest epoch, if a head of this size is the first that is asked about in it."""
+        newest = self._epochs[-1] if self._epochs else None
+        if newest is None or newest is self._entered or size < newest.first_size:
+            return None
+        self._entered = newest
+        return newest
 
     def at(self, size: int) -> Epoch | None:
         """The epoch that a head of this size belongs to."""
         for epoch in reversed(self._epochs):
             if size >= epoch.first_size:
                 return epoch
-        return None
+        return self._fallback

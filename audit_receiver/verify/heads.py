@@ -1,182 +1,211 @@
 """Tree heads against the tree: every root recomputed, signatures checked where DESIGN 8 asks."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from audit_receiver.tlog.checkpoint import head_text
-from audit_receiver.verify.epochs import Epochs
-from audit_receiver.verify.findings import Finding
+from audit_receiver.verify.epochs import Epoch, Epochs
+from audit_receiver.verify.findings import Findings
+from audit_receiver.verify.tree import Tree
 
 SPREAD = 256  # signatures that are checked besides the tip and the last of each epoch
+NEVER = 1 << 80
+
+
+class Head(NamedTuple):
+    """A row of table `head` whose size and root have their types."""
+
+    size: int
+    root: bytes
+    signature: Any
+    epoch: Any
 
 
 class HeadChecker:
-    """Walks along the heads while the tree grows; reports what does not match."""
+    """Walks along the heads while the tree grows; reports what does not match.
+
+    Args:
+        heads: rows (size, root, signature, epoch) in order of size.
+        size: of the ledger, to spread the signatures over it.
+    """
 
     def __init__(
-        self,
-        heads: Iterator[Any],
-        size: int,
-        epochs: Epochs,
-        every_head: bool,
-        report: Callable[[Finding], None],
+        self, heads: Iterator[Any], size: int, epochs: Epochs, every_head: bool, findings: Findings
     ) -> None:
         self._heads = heads
         self._epochs = epochs
-        self._report = report
+        self._findings = findings
         self._step = 1 if every_head else max(size // SPREAD, 1)
         self._next_sample = 0
-        self._coming: Any = next(heads, None)
-        self._last: tuple[int, bytes, Any, Any] | None = None
+        self._last: Head | None = None  # the newest head, while its signature is not checked
         self.checked = 0
         self.signatures = 0
-        self.tip_size = 0  # of the largest head that is well-formed
-        self.good_size = 0  # of the largest head whose root matches
-        self._signed_size = 0  # of the largest head whose signature was checked and holds
-        self.first_bad: tuple[int, str, str] | None = None  # size, stated root, computed root
-        self._bad_heads = 0
-        self._unjudged: int | None = None
-        self.signature_failed = False
+        self.tip: Head | None = None  # the largest so far
+        self.good_size = 0  # of the largest whose root matches
+        self._verified_size = 0  # of the newest whose signature was looked at
+        self._bad: list[Head] = []  # first and last of those in a row whose roots do not match
+        self._bad_count = 0
+        self._bad_signed = True  # whether the first of them is what the key signed
+        self._coming: Head | None = None
+        self._advance()
 
     @property
-    def next_size(self) -> int | None:
-        """The size of the next head, None after the last."""
-        self._skip_malformed()
-        return None if self._coming is None else self._coming[0]
+    def next_size(self) -> int:
+        """The size of the next head; larger than any tree after the last."""
+        return NEVER if self._coming is None else self._coming.size
 
-    def arrive(self, size: int, root: Callable[[], bytes] | None) -> None:
-        """The tree has `size` leaves; `root` computes its root, None where it cannot be known."""
-        while (following := self.next_size) is not None and following <= size:
-            stated_size, stated_root, signature, epoch = self._coming
-            self._coming = next(self._heads, None)
-            self.checked += 1
-            self.tip_size = stated_size
-            if following < size:  # stands between two entries' ends: cannot be
-                self._bad(stated_size, stated_root.hex(), "none")
-                continue
-            self._root(stated_size, stated_root, root)
-            self._signature(stated_size, stated_root, signature, epoch)
+    def arrive(self, tree: Tree) -> None:
+        """The tree has grown to the size of the next head."""
+        while (head := self._coming) is not None and head.size <= tree.size:
+            self._take(head)
+            if tree.agrees(head.root):
+                tree.believe_entries()
+                self._matches(head)
+            elif tree.fence(head.root):
+                self._mismatch(head)
+                self._close(head.size)
+                self.good_size = head.size
+            else:
+                self._mismatch(head)
 
-    def finish(self, size: int) -> None:
-        """The end of the entries: the tip must be covered by a head that is signed."""
+    def finish(self, tree: Tree) -> int:
+        """The end of the entries; returns how many there are, or should be by a signed head."""
+        stated = self.tip.size if self.tip is not None else 0
+        beyond = stated
+        while (head := self._coming) is not None:  # heads over more entries than there are
+            self._take(head)
+            if head.size > tree.size and self._verify(head):
+                beyond = head.size
+            self._last = None
         if self._last is not None:
-            self._verify(*self._last)
+            self._verify(self._last)
+        self._close(tree.size if self.tip is not None else 0)
+        if stated < tree.size:
+            self._findings.add(
+                "head",
+                stated,
+                tree.size - 1,
+                "no signed head covers these entries: they were not written by the receiver",
+                f"a head of size {tree.size}",
+                f"the newest head has size {stated}",
+            )
+        return max(beyond, tree.size)
+
+    def root_at(self, size: int) -> bytes | None:
+        """The root that the newest head states, if it has this size."""
+        return self.tip.root if self.tip is not None and self.tip.size == size else None
+
+    def _take(self, head: Head) -> None:
+        self.checked += 1
+        before, self._last = self._last, head
+        if before is not None and before.epoch != head.epoch:
+            self._verify(before)  # the last of its epoch
+        if (named := self._epochs.next_named(head.size)) is not None:
+            self._check_handover(named)
+        self.tip = head
+        if head.size >= self._next_sample or not _is_signature(head.signature):
+            self._next_sample = head.size + self._step
             self._last = None
-        while self.next_size is not None:  # heads beyond the entries
-            stated_size, stated_root, signature, epoch = self._coming
-            self._coming = next(self._heads, None)
-            self.checked += 1
-            self.tip_size = stated_size
-            self._verify(stated_size, stated_root, signature, epoch)
-        if self.tip_size < size:
-            self._report(
-                Finding(
-                    "head",
-                    self.tip_size,
-                    size - 1,
-                    "a signed head",
-                    "none",
-                    "no signed head covers these entries: they were not written by the receiver",
-                )
-            )
-        if self._unjudged is not None:
-            self._report(
-                Finding(
-                    "head",
-                    self._unjudged - 1,
-                    self.tip_size - 1,
-                    "entries without a gap",
-                    "a gap before",
-                    "heads from here on cannot be recomputed",
-                )
-            )
-        if self.first_bad is not None:
-            first, stated, computed = self.first_bad
-            self._report(
-                Finding(
-                    "head",
-                    first - 1,
-                    self.tip_size - 1,
-                    stated,
-                    computed,
-                    f"{self._bad_heads} heads, from size {first} on, do not match the entries",
-                )
+            self._verify(head)
+        self._advance()
+
+    def _check_handover(self, named: Epoch) -> None:
+        """The entry that names a new key is covered by a head of its own under the old one."""
+        if named.first_size == named.seq + 2 and self.root_at(named.seq + 1) is None:
+            self._findings.add(
+                "key",
+                named.seq,
+                named.seq,
+                "the entry names a new key, and no head of the old key ends with it",
+                f"a head of size {named.seq + 1}",
+                "none",
             )
 
-    def _root(self, size: int, stated: bytes, root: Callable[[], bytes] | None) -> None:
-        if root is None:
-            self._unjudged = self._unjudged or size
+    def _matches(self, head: Head) -> None:
+        if self._bad:  # heads before and behind them hold, so nothing but these heads was changed
+            self._findings.add(
+                "head",
+                self.good_size,
+                self._bad[-1].size - 1,
+                f"{self._counted()} not the root of the entries, while later heads hold:"
+                " the head was changed, not the entries",
+                found=self._bad[0].root.hex(),
+            )
+            self._bad, self._bad_count = [], 0
+        self.good_size = head.size
+
+    def _mismatch(self, head: Head) -> None:
+        if not self._bad:
+            self._bad_signed = self._verify(head)
+        self._bad = [self._bad[0] if self._bad else head, head]
+        self._bad_count += 1
+
+    def _close(self, end: int) -> None:
+        """Report heads in a row whose roots are not those of the entries."""
+        if not self._bad:
             return
-        computed = root()
-        if computed == stated:
-            if self.first_bad is None:
-                self.good_size = size
-        else:
-            self._bad(size, stated.hex(), computed.hex())
+        first = self._bad[0].size
+        self._findings.add(
+            "head",
+            self.good_size,
+            max(end, self._bad[-1].size) - 1,
+            f"{self._counted()} not the root of the entries:"
+            f" the first change lies in {_between(self.good_size, first - 1)}"
+            + ("" if self._bad_signed else ", and that head is not signed by the ledger's key"),
+            self._bad[0].root.hex(),
+        )
+        self._bad, self._bad_count = [], 0
 
-    def _bad(self, size: int, stated: str, computed: str) -> None:
-        self._bad_heads += 1
-        if self.first_bad is None:
-            self.first_bad = (size, stated, computed)
+    def _counted(self) -> str:
+        first, last = self._bad[0].size, self._bad[-1].size
+        if self._bad_count == 1:
+            return f"the head of size {first} is"
+        return f"{self._bad_count} heads, of size {first} to {last}, are"
 
-    def _signature(self, size: int, root: bytes, signature: Any, epoch: Any) -> None:
-        """Check a spread at once; keep the newest, which is checked when it turns out the last."""
-        before, self._last = self._last, (size, root, signature, epoch)
-        if before is not None and before[3] != epoch:
-            self._verify(*before)  # the last of its epoch
-        if size >= self._next_sample:
-            self._next_sample = size + self._step
-            self._last = None
-            self._verify(size, root, signature, epoch)
-
-    def _verify(self, size: int, root: bytes, signature: Any, epoch: Any) -> None:
+    def _verify(self, head: Head) -> bool:
+        """Check a signature and what the head says of its key; reports what is wrong."""
         self.signatures += 1
-        reign = self._epochs.at(size)
+        reign = self._epochs.at(head.size)
         if reign is None:
-            return  # without a genesis nothing names a key; that is reported there
-        if epoch != reign.seq:
-            self._report(
-                Finding(
-                    "key",
-                    size - 1,
-                    size - 1,
-                    str(reign.seq),
-                    repr(epoch),
-                    "a head claims another key's epoch than its size belongs to",
-                )
+            return True  # without a genesis nothing names a key; that is reported there
+        first, self._verified_size = min(self._verified_size, head.size - 1), head.size
+        if head.epoch != reign.seq or type(head.epoch) is not int:
+            self._findings.add(
+                "key",
+                first,
+                head.size - 1,
+                "heads name another key's epoch than the one that their size belongs to",
+                reign.seq,
+                repr(head.epoch),
             )
-        text = head_text(reign.origin, size, root).encode()
-        if type(signature) is bytes and reign.key.verify(text, signature):
-            self._signed_size = size
-            return
-        if not self.signature_failed:
-            self.signature_failed = True
-            self._report(
-                Finding(
-                    "head",
-                    self._signed_size,
-                    size - 1,
-                    f"signed by key {reign.key.key_id:08x}",
-                    "the signature does not verify",
-                    "heads of this range are not signed with the ledger's key",
-                )
-            )
+        text = head_text(reign.origin, head.size, head.root).encode()
+        if _is_signature(head.signature) and reign.key.verify(text, head.signature):
+            return True
+        self._findings.add(
+            "head",
+            first,
+            head.size - 1,
+            "heads of this range are not signed by the ledger's key",
+            f"a signature by {reign.key.name}+{reign.key.key_id:08x}",
+            "another one, or none",
+        )
+        return False
 
-    def _skip_malformed(self) -> None:
-        while self._coming is not None and not _well_formed(self._coming):
-            self._report(
-                Finding(
-                    "head",
-                    None,
-                    None,
-                    "size, root, signature, epoch",
-                    repr(self._coming)[:200],
-                    "a head is malformed",
-                )
-            )
-            self._coming = next(self._heads, None)
+    def _advance(self) -> None:
+        """Go to the next head that can be compared; rows that cannot be heads are reported."""
+        for row in self._heads:
+            size, root = row[0], row[1]
+            if type(size) is int and size > 0 and type(root) is bytes and len(root) == 32:
+                self._coming = Head(*row)
+                return
+            self.checked += 1
+            self._findings.add("head", None, None, "a head is malformed", found=repr(tuple(row)))
+        self._coming = None
 
 
-def _well_formed(row: Any) -> bool:
-    size, root = row[0], row[1]
-    return type(size) is int and size > 0 and type(root) is bytes and len(root) == 32
+def _is_signature(value: Any) -> bool:
+    return type(value) is bytes and len(value) == 64
+
+
+def _between(first: int, last: int) -> str:
+    return f"entry {first}" if first >= last else f"entries {first} to {last}"

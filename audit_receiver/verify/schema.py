@@ -1,71 +1,91 @@
 """The schema as it is in the file, against every schema that was ever released (DESIGN 3.8)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from hashlib import sha3_256
 from typing import Any
 
 from audit_receiver.verify.findings import Finding
 from audit_receiver.verify.released import APPLICATION_ID, RELEASED
 
+# What SQLite's planner and Litestream add; anything else that is named sqlite_* counts.
 _LEFT_OUT = {"sqlite_stat1", "sqlite_stat4", "_litestream_seq", "_litestream_lock"}
+Row = tuple[Any, Any, Any, Any]  # type, name, tbl_name, sql
 
 
-def digest(rows: Iterable[tuple[Any, Any, Any, Any]]) -> str:
-    """SHA3-256 over the lines `type NUL name NUL tbl_name NUL sql LF`, by type and name."""
-    text = "".join(
-        f"{kind}\0{name}\0{table}\0{sql}\n" for kind, name, table, sql in _relevant(rows)
-    )
-    return sha3_256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def digest(rows: Iterable[Row]) -> str:
+    """SHA3-256 over the lines `type NUL name NUL tbl_name NUL sql LF`, by type and name, in hex."""
+    lines = [b"\0".join(map(_bytes, row)) + b"\n" for row in _relevant(rows)]
+    return sha3_256(b"".join(lines)).hexdigest()
 
 
-def check(
-    rows: Iterable[tuple[Any, Any, Any, Any]],
-    application_id: Any,
-    user_version: Any,
-    report: Callable[[Finding], None],
-) -> str:
-    """Compare with what was released; names each object that differs. Returns the digest."""
-    rows = list(rows)
-    found = digest(rows)
-    if application_id != APPLICATION_ID:
-        _say(
-            report, f"application_id {APPLICATION_ID}", repr(application_id), "this is not a ledger"
-        )
-    if found in RELEASED:
-        version, _ = RELEASED[found]
-        if user_version != version:
-            _say(
-                report,
-                f"user_version {version}",
-                repr(user_version),
-                "the format number was changed",
+class SchemaChecker:
+    """Collects what is wrong with the schema; its findings are about the whole file."""
+
+    def __init__(self) -> None:
+        self._wrong: list[Finding] = []
+        self._digest = ""
+        self._released = False
+        self.stated: Any = None  # the digest that the ledger's own records state
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What does not hold, the statement of the ledger's own records included."""
+        if not self._released or self.stated is None or self.stated == self._digest:
+            return self._wrong
+        message = "the schema is a released one, but not the one that the ledger's records state"
+        return [
+            *self._wrong,
+            Finding("schema", None, None, str(self.stated)[:200], self._digest, message),
+        ]
+
+    def check(self, rows: Iterable[Row], application_id: Any, user_version: Any) -> None:
+        """Compare with what was released; names each object that differs."""
+        rows = list(rows)
+        self._digest = digest(rows)
+        self._released = self._digest in RELEASED
+        if application_id != APPLICATION_ID:
+            self._say(
+                "the application_id is not that of a ledger", APPLICATION_ID, repr(application_id)
             )
-        return found
-    newest = list(RELEASED.values())[-1][1]
-    present = {
-        (str(kind), str(name)): sha3_256(str(sql).encode("utf-8", "surrogatepass")).hexdigest()
-        for kind, name, _, sql in _relevant(rows)
-    }
-    for key, expected in newest.items():
-        if key not in present:
-            _say(report, expected, "none", f"{key[0]} {key[1]} was dropped")
-        elif present[key] != expected:
-            _say(report, expected, present[key], f"{key[0]} {key[1]} was changed")
-    for key in sorted(set(present) - set(newest)):
-        _say(report, "none", present[key], f"{key[0]} {key[1]} was added")
-    if set(present.items()) == set(newest.items()):
-        _say(report, "a released schema", found, "an object was moved to another table")
-    return found
+        version, objects = RELEASED.get(self._digest) or list(RELEASED.values())[-1]
+        if user_version != version:
+            self._say("the user_version is not that of this format", version, repr(user_version))
+        if not self._released:
+            self._compare(rows, objects)
+
+    def _compare(self, rows: list[Row], objects: dict[tuple[str, str], str]) -> None:
+        before = len(self._wrong)
+        present = {
+            (_text(kind), _text(name)): sha3_256(_bytes(sql)).hexdigest()
+            for kind, name, _, sql in _relevant(rows)
+        }
+        for key, expected in objects.items():
+            if key not in present:
+                self._say(f"{key[0]} {key[1]} was dropped", expected, "nothing")
+            elif present[key] != expected:
+                self._say(f"{key[0]} {key[1]} was changed", expected, present[key])
+        for key in sorted(present.keys() - objects.keys()):
+            self._say(f"{key[0]} {key[1]} was added", "nothing", present[key])
+        if len(self._wrong) == before:
+            self._say("an object stands twice or belongs to another table", "", self._digest)
+
+    def _say(self, message: str, expected: object, found: str) -> None:
+        self._wrong.append(Finding("schema", None, None, str(expected), found[:200], message[:300]))
 
 
-def _relevant(rows: Iterable[tuple[Any, Any, Any, Any]]) -> list[tuple[Any, Any, Any, Any]]:
+def _relevant(rows: Iterable[Row]) -> list[Row]:
     kept = [
         row
         for row in rows
         if row[3] is not None and not (row[0] == "table" and row[1] in _LEFT_OUT)
     ]
-    return sorted(kept, key=lambda row: (str(row[0]), str(row[1])))
+    return sorted(kept, key=lambda row: (_bytes(row[0]), _bytes(row[1])))
 
 
-def _say(report: Callable[[Finding], None], expected: str, found: str, message: str) -> None:
-    report(Finding("schema", None, None, expected, found, message))
+def _bytes(value: Any) -> bytes:
+    """Any SQLite value as bytes: the schema table of a tampered file may hold any type."""
+    return value if type(value) is bytes else str(value).encode("utf-8", "surrogatepass")
+
+
+def _text(value: Any) -> str:
+    return _bytes(value).decode("utf-8", "replace")

@@ -1,0 +1,38 @@
+"""Heartbeats against the entries that they count (DESIGN 3.6)."""
+
+from collections import defaultdict
+from typing import Any
+
+from audit_receiver.verify.findings import Findings
+
+
+class Tallies:
+    """Counts (action, outcome) from heartbeat to heartbeat, each heartbeat with what follows it."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self.counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._first = 0
+        self._complete = True
+
+    def incomplete(self) -> None:
+        """Something of this span could not be read or is reported: its tallies prove nothing."""
+        self._complete = False
+
+    def heartbeat(self, seq: int, event: dict[str, Any]) -> None:
+        """Compare with what a heartbeat says; called before the heartbeat itself is counted."""
+        counted = [[*key, self.counts[key]] for key in sorted(self.counts)]
+        stated = event.get("tallies")
+        span = [event.get("from"), event.get("to")]
+        if self._complete and (stated != counted or span != [self._first, seq - 1]):
+            self._findings.add(
+                "missing",
+                self._first,
+                seq,
+                "the heartbeat at the end of this range counts other entries than there are",
+                f"{span}: {stated}",
+                f"{[self._first, seq - 1]}: {counted}",
+            )
+        self.counts.clear()
+        self._first = seq
+        self._complete = True
