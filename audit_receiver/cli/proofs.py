@@ -65,7 +65,7 @@ def _header(proof: Proof) -> dict[str, Any]:
     except ValueError as exc:
         raise ProofError(f"what is proven is no entry's header: {exc}") from exc
     if not isinstance(header, dict) or header.get("seq") != proof.index:
-        raise ProofError(f"what is proven is not the header of entry {proof.index}")
+        raise ProofError(f"what is proven is not entry {proof.index}'s header")
     return header
 
 

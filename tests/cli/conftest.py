@@ -103,7 +103,7 @@ def _record(number: int) -> dict[str, Any]:
         "action": ACTIONS[number % 3],
         "outcome": "failure" if number % 50 == 0 else "success",
         "service": f"svc-{number % 4}",
-        "span": f"{number % 90 + 10}" if number % 2 else "",
+        "span": f"{number % 90 + 100:x}" if number % 2 else "",
         "audit_actor_id": ACTORS[number % 5],
         "audit_target_id": f"target-{number % 40}",
         "audit_change_old": f"old {number}",

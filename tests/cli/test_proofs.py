@@ -209,6 +209,25 @@ def test_a_proof_that_was_changed_does_not_hold(
     assert command("verify", "--proof", proof, "--vkey", populated.vkey).out.startswith("DOES NOT")
 
 
+@pytest.mark.parametrize("leaf", [b'{"seq":5}', b"[]", b"no json"])
+def test_a_proven_text_that_is_not_the_header_of_that_entry_does_not_hold(
+    command: Command, tmp_path: Path, leaf: bytes
+) -> None:
+    """Signed by the right key, in the tree, and still not what it is said to be."""
+    key = Ed25519PrivateKey.generate()
+    root = base64.b64encode(hashlib.sha256(b"\0" + leaf).digest()).decode()
+    head = f"x/1\n1\n{root}\n"
+    vkey = vkey_text(key, "x/1")
+    signature = bytes.fromhex(vkey.split("+")[1]) + key.sign(head.encode())
+    note = f"{head}\n— x/1 {base64.b64encode(signature).decode()}\n"
+    extra = base64.b64encode(leaf).decode()
+    proof = tmp_path / "p"
+    proof.write_text(f"c2sp.org/tlog-proof@v1\nextra {extra}\nindex 0\n\n{note}")
+    result = command("verify", "--proof", proof, "--vkey", vkey, "--format", "json")
+    assert (result.code, result.json()["verdict"]) == (1, "tampered")
+    assert "what is proven is no" in result.json()["message"]
+
+
 @pytest.mark.parametrize("content", [b"", b"not a proof", b"\xff\xfe", b"c2sp.org/tlog-proof@v1\n"])
 def test_what_is_no_proof_cannot_be_judged(
     command: Command, populated: Populated, tmp_path: Path, content: bytes

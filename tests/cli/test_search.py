@@ -15,7 +15,7 @@ from tests.kit.lab import SECOND, START, LedgerLab, draft
 
 Command = Callable[..., Result]
 DAY = 86_400 * SECOND
-TRACE = "13" * 16
+TRACE = "ab" * 16
 
 
 def _seqs(command: Command, populated: Populated, *options: str) -> list[int]:
@@ -41,8 +41,8 @@ FILTERS: list[tuple[list[str], Callable[[dict[str, Any]], bool]]] = [
     (["--outcome", "failure"], lambda r: r["outcome"] == "failure"),
     (["--service", "svc-2"], lambda r: r["service"] == "svc-2"),
     (["--kind", "span"], lambda r: r["span"] != ""),
-    (["--trace-id", TRACE], lambda r: r["span"] == "13"),
-    (["--trace-id", TRACE.upper()], lambda r: r["span"] == "13"),
+    (["--trace-id", TRACE], lambda r: r["span"] == "ab"),
+    (["--trace-id", TRACE.upper()], lambda r: r["span"] == "ab"),
     (["--flag", "missing_time"], lambda r: r["time_unix_nano"] == 0),
     (["new 77"], lambda r: r["audit_change_new"] == "new 77"),
     (["NEW 77"], lambda r: r["audit_change_new"] == "new 77"),
@@ -110,6 +110,16 @@ def test_a_period_holds_its_first_and_its_last_day(
     assert set(found) == expected
     assert len(found) == len(expected)
     assert 0 < len(expected) < len(rows)
+
+
+def test_a_period_begins_with_its_first_instant_and_ends_before_its_last(
+    command: Command, lab: LedgerLab
+) -> None:
+    lab.append(*(draft(f"at-{n}", time_unix_nano=START + n) for n in (0, 1, 2, 3)))
+    lab.close()
+    first, last = "2026-09-21T14:13:20.000000001Z", "2026-09-21T14:13:20.000000003Z"
+    result = command("search", lab.path, "--from", first, "--to", last, "--format", "jsonl")
+    assert [row["record_id"] for row in result.lines()] == ["at-2", "at-1"]
 
 
 def test_since_counts_back_from_now(command: Command, lab: LedgerLab) -> None:

@@ -185,6 +185,21 @@ def test_a_live_ledger_is_judged_while_it_is_written_to(command: Command, lab: L
         writer.join()
 
 
+def test_what_is_written_after_the_end_was_fixed_is_left_for_the_next_time(lab: LedgerLab) -> None:
+    lab.append(*(draft(f"r{number}") for number in range(250)))
+    size = lab.appender.tip.size
+
+    class Meanwhile(examine.Watcher):
+        def begins(self, what: str, total: int | None) -> None:
+            if total is not None:
+                assert total == size
+                lab.append(*(draft(f"later-{number}") for number in range(10)))
+
+    report = examine.examine(examine.Question(lab.path), Meanwhile())
+    assert (report.size, report.findings) == (size, ())
+    assert lab.appender.tip.size == size + 10, "and a tree node was completed meanwhile"
+
+
 def test_a_crashed_ledger_is_judged_with_its_wal_and_left_as_it_is(
     command: Command, lab: LedgerLab
 ) -> None:
