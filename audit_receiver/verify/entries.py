@@ -82,6 +82,8 @@ class EntryChecker:
             if head.known:
                 if stands:
                     self._received(seq, head)
+                if not stands or self._order.is_shifted:
+                    self._tallies.incomplete()
                 self._known(seq, head, body)
             else:
                 self._newer(seq, head, body)

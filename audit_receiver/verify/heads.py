@@ -8,7 +8,7 @@ from audit_receiver.verify.epochs import Epoch, Epochs
 from audit_receiver.verify.findings import Findings
 from audit_receiver.verify.tree import Tree
 
-SPREAD = 256  # signatures that are checked besides the tip and the last of each epoch
+SPREAD = 512  # signatures that are checked besides the tip and the last of each epoch
 NEVER = 1 << 80
 
 
@@ -69,7 +69,7 @@ class HeadChecker:
                 self._mismatch(head)
 
     def finish(self, tree: Tree) -> int:
-        """The end of the entries; returns how many there are, or should be by a signed head."""
+        """The end of the entries; returns how many there should be by the heads."""
         stated = self.tip.size if self.tip is not None else 0
         beyond = stated
         while (head := self._coming) is not None:  # heads over more entries than there are
@@ -89,7 +89,7 @@ class HeadChecker:
                 f"a head of size {tree.size}",
                 f"the newest head has size {stated}",
             )
-        return max(beyond, tree.size)
+        return beyond if self.tip is not None else tree.size
 
     def root_at(self, size: int) -> bytes | None:
         """The root that the newest head states, if it has this size."""

@@ -42,14 +42,19 @@ class Order:
         self._moved: dict[int, int] = {}  # row -> stated
         self._doubt: int | None = None  # this entry and the one before do not go together
 
+    @property
+    def is_shifted(self) -> bool:
+        """Whether rows and the numbers in their headers have drifted apart."""
+        return self._shift != 0
+
     def place(self, seq: int, stated: int, prev: str, fits: bool) -> bool:
         """Judge the place of an entry; `fits` says whether its header has the hash stored for it.
 
         Returns whether it stands where it says, so that its time can be judged as well.
         """
         shift = seq - stated
-        if self._tentative is not None:
-            self._settle(self._tentative, shift, prev)
+        if self._tentative is not None and not self._settle(self._tentative, shift, prev):
+            self._linked = False  # what was moved here is not what stood before this one
         if shift == self._shift:
             self._link(seq, prev)
         else:
@@ -78,7 +83,7 @@ class Order:
         moved = self._tentative
         if moved is not None:
             self._tentative = None
-            if moved.continues_before:
+            if moved.continues_before == 1:
                 self._inserted(moved)
             else:
                 self._findings.add("reordered", moved.seq, moved.seq, _MOVED)
@@ -120,8 +125,8 @@ class Order:
         if len(self._moved) < MOST_MOVED:
             self._moved[seq] = stated
 
-    def _settle(self, moved: _Moved, shift: int | None, prev: str) -> None:
-        """What comes behind a moved entry shows whether it alone stands wrong."""
+    def _settle(self, moved: _Moved, shift: int | None, prev: str) -> bool:
+        """What comes behind a moved entry shows whether it alone stands wrong: then False."""
         self._tentative = None
         together = shift == moved.shift and prev == self.recent[-1]
         if together and moved.continues_before:
@@ -138,6 +143,8 @@ class Order:
             self._shift = moved.shift
         else:
             self._findings.add("reordered", moved.seq, moved.seq, _MOVED)
+            return False
+        return True
 
     def _inserted(self, moved: _Moved) -> None:
         self._findings.add(

@@ -64,6 +64,7 @@ def told(seq: int, text: str, body: str, prev: str) -> tuple[str, str, str] | No
     if (
         cut < 0
         or free[cut + _ID : -_TIME] != before
+        or free[:9] != '"flags":['
         or known[:6] != '"id":"'
         or known[22:] != '",'
         or not _HEX.issuperset(known[6:22])

@@ -24,15 +24,12 @@ class Tallies:
         counted = [[*key, self.counts[key]] for key in sorted(self.counts)]
         stated = event.get("tallies")
         span = [event.get("from"), event.get("to")]
-        if self._complete and (stated != counted or span != [self._first, seq - 1]):
-            self._findings.add(
-                "missing",
-                self._first,
-                seq,
-                "the heartbeat at the end of this range counts other entries than there are",
-                f"{span}: {stated}",
-                f"{[self._first, seq - 1]}: {counted}",
-            )
+        if self._complete and stated != counted:
+            message = "the heartbeat behind this range counts other entries than there are"
+            self._findings.add("missing", self._first, seq - 1, message, stated, counted)
+        elif self._complete and span != [self._first, seq - 1]:
+            message = "the heartbeat behind this range closes another one"
+            self._findings.add("altered", self._first, seq, message, span, [self._first, seq - 1])
         self.counts.clear()
         self._first = seq
         self._complete = True

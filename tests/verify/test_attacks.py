@@ -1,0 +1,487 @@
+"""Attacks on the rows of a ledger: each is found, named, located, and drags no others along."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.verify.scene import Json, Scene, canonical, sha3, vkey_of
+
+K = 400  # inside the commit of 300: entries 287 to 586
+J = 800  # inside a commit of 7: entries 796 to 802
+TAIL = 1050  # the last entry
+
+
+def relabel(header: Json) -> None:
+    header["outcome"] = "failure" if header["outcome"] == "success" else "success"
+
+
+def other_actor(body: Json) -> None:
+    body["subject"]["actor"] = body["audit"]["actor"]["id"] = "mallory"
+
+
+def first_of(scene: Scene, kind: str) -> tuple[int, int]:
+    [one] = [f for f in scene.verify().findings if f.kind == kind]
+    assert one.first is not None
+    assert one.last is not None
+    return one.first, one.last
+
+
+def test_nothing_done_holds(scene: Scene) -> None:
+    report = scene.verify(pinned=scene.vkey, every_head=True)
+    assert (report.verdict, report.findings) == ("intact_unanchored", ())
+    assert (report.size, report.unanchored) == (1051, 1040)
+    assert report.root == scene.heads[-1][1].hex()
+    assert report.heads_checked == report.signatures_checked == len(scene.heads)
+
+
+# ---- one row ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seq", [0, 1, K, J, TAIL])
+def test_an_edited_body_is_one_finding(scene: Scene, seq: int) -> None:
+    scene.edit_body(seq, lambda body: body.update(salt="0" * 32))
+    assert scene.found() == {("altered", seq, seq)}
+
+
+@pytest.mark.parametrize("seq", [0, 1, K, J])
+def test_an_edited_header_is_one_finding_and_the_heads_over_it(scene: Scene, seq: int) -> None:
+    scene.edit_header(seq, lambda header: header.update(received="2026-09-21T14:13:20.400000000Z"))
+    found = scene.found()
+    assert ("altered", seq, seq) in found
+    [(_, first, last)] = found - {("altered", seq, seq)}
+    assert first <= seq <= last
+    assert last - first < 600, "the heads behind the next stored nodes hold again"
+    assert {kind for kind, _, _ in found} == {"altered", "head"}
+
+
+def test_an_edited_hash_is_one_finding(scene: Scene) -> None:
+    scene.entries[J][2] = bytes(32)
+    assert scene.found() == {("altered", J, J)}
+
+
+def test_a_header_edited_and_rehashed_is_found_by_what_follows(scene: Scene) -> None:
+    scene.edit_header(J, relabel, rehash=True)
+    report = scene.verify()
+    altered = [(f.first, f.last) for f in report.findings if f.kind == "altered"]
+    assert set(altered) == {(J, J)}
+    assert any("does not continue" in f.message for f in report.findings)
+
+
+def test_a_link_edited_and_rehashed_names_the_entry_that_has_it(scene: Scene) -> None:
+    scene.edit_header(J, lambda header: header.update(prev="a" * 64), rehash=True)
+    altered = {f for f in scene.found() if f[0] == "altered"}
+    assert altered == {("altered", J, J)}
+
+
+def test_the_last_entry_edited_and_rehashed_names_the_last_two(scene: Scene) -> None:
+    scene.edit_header(TAIL, lambda header: header.update(prev="a" * 64), rehash=True)
+    assert ("altered", TAIL - 1, TAIL) in scene.found()
+
+
+@pytest.mark.parametrize("seqs", [(K,), (J, J + 1), (J, J + 2), (290, 800)])
+def test_edits_in_several_places_are_each_named(scene: Scene, seqs: tuple[int, ...]) -> None:
+    for seq in seqs:
+        scene.edit_body(seq, other_actor)
+        scene.edit_header(seq, relabel)
+    altered = {seq for k, lo, hi in scene.found() if k == "altered" for seq in range(lo, hi + 1)}
+    assert altered == set(seqs)
+
+
+def test_a_thousand_edits_side_by_side_are_one_range(scene: Scene) -> None:
+    for seq in range(20, 1020):
+        scene.entries[seq][2] = bytes(32)
+    assert scene.found() == {("altered", 20, 1019)}
+
+
+def test_a_time_that_goes_back_is_found(scene: Scene) -> None:
+    header = scene.header(TAIL)
+    header["received"] = scene.header(0)["received"]
+    scene.entries[TAIL][1] = canonical(header)
+    scene.entries[TAIL][2] = sha3(canonical(header))
+    scene.regrow()
+    scene.resign()
+    assert scene.found() == {("time", TAIL, TAIL)}
+
+
+# ---- bodies that are gone -----------------------------------------------------------------------
+
+
+def test_bodies_gone_without_authority_are_ranges(scene: Scene) -> None:
+    for seq in (K, K + 1, K + 2, J):
+        scene.entries[seq][3] = None
+    assert scene.found() == {("body_missing", K, K + 2), ("body_missing", J, J)}
+
+
+def test_bodies_gone_with_authority_hold(scene: Scene) -> None:
+    scene.own("erase", ranges=[[K, K + 1]])
+    scene.own("prune", ranges=[[K + 2, K + 2], [J, J + 3]])
+    for seq in (K, K + 1, K + 2, J, J + 1):
+        scene.entries[seq][3] = None
+    assert scene.verify().findings == ()
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        [[K + 1, K + 5]],
+        [[0, K - 1], [K + 1, 1050]],
+        [[K, K - 1]],
+        [K, K],
+        [[str(K), str(K)]],
+        [[K]],
+        [[True, K]],
+        [[K, K, K]],
+        {"0": [K, K]},
+        None,
+        "all",
+    ],
+)
+def test_a_range_that_does_not_name_the_entry_allows_nothing(scene: Scene, ranges: object) -> None:
+    scene.own("erase", ranges=ranges)
+    scene.entries[K][3] = None
+    assert scene.found() == {("body_missing", K, K)}
+
+
+def test_an_erase_entry_allows_nothing_behind_itself(scene: Scene) -> None:
+    scene.own("erase", ranges=[[0, 2000]])
+    seq = scene.append({**scene.header(J), "received": scene.next_time()}, scene.body(J))
+    assert scene.verify().findings == ()
+    scene.entries[seq][3] = None
+    assert scene.found() == {("body_missing", seq, seq)}
+
+
+def test_an_erase_entry_under_no_head_allows_nothing(scene: Scene) -> None:
+    authority = scene.own("erase", head=False, ranges=[[K, K]])
+    scene.entries[K][3] = None
+    assert scene.found() == {("body_missing", K, K), ("head", authority, authority)}
+
+
+def test_the_bodies_that_the_ledger_rests_on_cannot_be_erased(scene: Scene) -> None:
+    scene.own("erase", ranges=[[0, 1050]])
+    for seq in (0, 1, 2):  # genesis, start, config
+        scene.entries[seq][3] = None
+    found = scene.found()
+    assert ("body_missing", 0, 0) in found
+    allowed = scene.header(1)["action"] == "ledger.start"
+    assert (("body_missing", 1, 1) in found) is not allowed
+
+
+# ---- rows removed, moved, put in ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 0), (1, 1), (K, K), (J, J + 20), (5, 900)])
+def test_deleted_entries_are_one_range(scene: Scene, first: int, last: int) -> None:
+    del scene.entries[first : last + 1]
+    found = scene.found()
+    assert ("missing", first, last) in found
+    assert {kind for kind, _, _ in found} <= {"missing", "head"}
+
+
+def test_behind_a_deleted_entry_the_heads_hold_again(scene: Scene) -> None:
+    del scene.entries[300]
+    found = scene.found()
+    assert found == {("missing", 300, 300), ("head", 287, 586)}
+
+
+@pytest.mark.parametrize("first", [TAIL, 1044, 600, 0])
+def test_a_tail_gone_with_its_heads_left_is_missing(scene: Scene, first: int) -> None:
+    del scene.entries[first:]
+    found = scene.found()
+    assert ("missing", first, TAIL) in found
+    assert {kind for kind, _, _ in found} <= {"missing", "head"}
+
+
+@pytest.mark.parametrize(("one", "other"), [(K, K + 1), (K, K + 2), (K, J), (J, TAIL), (1, 2)])
+def test_swapped_entries_are_named_and_no_others(scene: Scene, one: int, other: int) -> None:
+    entries = scene.entries
+    entries[one][1:], entries[other][1:] = entries[other][1:], entries[one][1:]
+    found = {f for f in scene.found() if f[0] != "head"}
+    moved = {seq for kind, lo, hi in found if kind == "reordered" for seq in range(lo, hi + 1)}
+    assert moved == {one, other}
+    assert {kind for kind, _, _ in found} == {"reordered"}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_entries_put_in_are_named_and_not_those_behind(scene: Scene, count: int) -> None:
+    forged = []
+    prev = scene.entries[K - 1][2].hex()
+    for seq in range(K, K + count):
+        header = {**scene.header(J), "seq": seq, "prev": prev}
+        header["received"] = scene.header(K - 1)["received"]
+        text = canonical(header)
+        forged.append([seq, text, sha3(text), scene.entries[J][3]])
+        prev = sha3(text).hex()
+    scene.entries[K:K] = forged
+    for seq, row in enumerate(scene.entries):
+        row[0] = seq
+    found = scene.found()
+    assert ("inserted", K, K + count - 1) in found
+    others = {f for f in found if f[0] not in ("head", "time") and f[1] < 1051}
+    assert others == {("inserted", K, K + count - 1)}
+
+
+def test_rows_moved_up_over_a_deleted_one_name_the_deleted_one(scene: Scene) -> None:
+    del scene.entries[J : J + 2]
+    for seq, row in enumerate(scene.entries):
+        row[0] = seq
+    found = {f for f in scene.found() if f[0] != "head"}
+    assert found == {("missing", J, J + 1), ("missing", 1049, 1050)}
+
+
+def test_an_old_entry_appended_again_is_found(scene: Scene) -> None:
+    scene.entries.append([1051, *scene.entries[J][1:]])
+    assert scene.found() == {("reordered", 1051, 1051), ("head", 1051, 1051)}
+
+
+def test_an_entry_appended_without_the_key_is_found(scene: Scene) -> None:
+    seq = scene.own("start", head=False)
+    assert scene.found() == {("head", seq, seq)}
+
+
+def test_an_entry_far_beyond_the_end_is_put_in_and_nothing_is_missing(scene: Scene) -> None:
+    scene.entries.append([2**60, *scene.entries[J][1:]])
+    found = scene.found()
+    assert ("inserted", 2**60, 2**60) in found
+    assert "missing" not in {kind for kind, _, _ in found}
+
+
+def test_an_entry_before_the_first_is_put_in(scene: Scene) -> None:
+    scene.entries.insert(0, [-1, *scene.entries[J][1:]])
+    assert scene.found() == {("inserted", -1, -1)}
+
+
+def test_an_emptied_ledger_is_missing(scene: Scene) -> None:
+    scene.entries.clear()
+    assert ("missing", 0, TAIL) in scene.found()
+    scene.heads.clear()
+    assert ("missing", 0, 0) in scene.found()
+
+
+# ---- everything recomputed ----------------------------------------------------------------------
+
+
+def rewritten(scene: Scene, seq: int, nodes: bool = True) -> None:
+    """A body edited and every hash behind it recomputed, but for what only the key can make."""
+    scene.edit_body(seq, other_actor)
+    scene.refit(seq)
+    scene.rechain(seq)
+    scene.regrow(heads=False, nodes=nodes)
+
+
+@pytest.mark.parametrize(
+    ("seq", "commit"), [(K, (287, 586)), (J, (796, 802)), (1048, (1042, 1048))]
+)
+def test_a_recomputed_chain_is_located_to_the_commit(
+    scene: Scene, seq: int, commit: tuple[int, int]
+) -> None:
+    rewritten(scene, seq)
+    report = scene.verify()
+    assert {f.kind for f in report.findings} == {"head"}
+    [one] = report.findings
+    assert (one.first, one.last) == (commit[0], TAIL)
+    assert f"entries {commit[0]} to {commit[1]}" in one.message
+
+
+def test_recomputed_roots_without_the_key_fail_by_their_signatures(scene: Scene) -> None:
+    rewritten(scene, J)
+    scene.regrow()
+    assert {kind for kind, _, _ in scene.found()} == {"head"}
+    first, last = first_of(scene, "head")
+    assert first <= J <= last == TAIL
+
+
+def test_with_the_stolen_key_only_a_checkpoint_finds_it(scene: Scene) -> None:
+    outside = [scene.note(size) for size in (287, 902, 1051)]
+    rewritten(scene, J)
+    scene.regrow()
+    scene.resign()
+    assert scene.verify(pinned=scene.vkey).verdict == "intact_unanchored"
+    assert scene.found(notes=outside[2:]) == {("forked", 0, TAIL)}
+    report = scene.verify(notes=outside)
+    assert {(f.kind, f.first, f.last) for f in report.findings} == {
+        ("forked", 287, 901),
+        ("forked", 287, TAIL),
+    }
+    assert report.anchored_size == 287
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("action", "harmless"),
+        ("outcome", "failure"),
+        ("service", "elsewhere"),
+        ("target_type", "more"),
+        ("tenant", "acme"),
+        ("event", "x"),
+        ("kind", "audit"),
+        ("time", "2020-01-01T00:00:00.000000000Z"),
+        ("subject", "0" * 64),
+        ("actor_type", "user"),
+        ("environment", "test"),
+    ],
+)
+def test_a_relabelled_header_is_found_although_all_is_signed_anew(
+    scene: Scene, key: str, value: str
+) -> None:
+    assert scene.header(J).get(key) != value
+    scene.edit_header(J, lambda header: header.update({key: value}))
+    scene.rechain(J)
+    scene.regrow()
+    scene.resign()
+    assert scene.found() == {("altered", J, J)}
+
+
+def test_a_header_field_left_out_is_found_although_all_is_signed_anew(scene: Scene) -> None:
+    scene.edit_header(J, lambda header: header.pop("service"))
+    scene.rechain(J)
+    scene.regrow()
+    scene.resign()
+    assert scene.found() == {("altered", J, J)}
+
+
+def test_entries_left_out_by_the_keyholder_show_in_the_heartbeat(scene: Scene) -> None:
+    beats = [row[0] for row in scene.entries if '"ledger.heartbeat"' in row[1]]
+    beat = next(seq for seq in beats if seq > J)
+    before = max([0, *(seq for seq in beats if seq < J)])
+    del scene.entries[J]
+    scene.heads = [row for row in scene.heads if row[0] < 1051]
+    scene.rechain(J)
+    scene.regrow()
+    scene.resign()
+    assert ("missing", before, beat - 2) in scene.found()
+
+
+def test_another_key_and_everything_signed_anew_is_found_by_key_or_checkpoint(
+    scene: Scene,
+) -> None:
+    outside = scene.note(1051)
+    key = Ed25519PrivateKey.generate()
+    pinned, name = scene.vkey, scene.vkey.name
+    for renamed in (name, "lab/0000000000000000"):
+        vkey = vkey_of(key, renamed)
+        words = {"origin": renamed, "vkey": str(vkey)}
+        scene.edit_body(0, lambda body, words=words: body["event"].update(words))
+        scene.refit(0)
+        scene.rechain(0)
+        scene.regrow()
+        scene.resign(key, renamed)
+        assert scene.verify(beside=vkey).verdict == "intact_unanchored"
+        assert scene.found(pinned=pinned) == {("key", 0, 0)}
+        assert scene.found(beside=pinned) == {("key", 0, 0)}
+        expected = {("key", 0, TAIL)} if renamed == name else {("forked", 0, TAIL)}
+        assert scene.found(beside=vkey, notes=[outside]) == expected
+
+
+# ---- heads and nodes ----------------------------------------------------------------------------
+
+
+def test_no_head_at_all_leaves_everything_uncovered(scene: Scene) -> None:
+    scene.heads.clear()
+    assert scene.found() == {("head", 0, TAIL)}
+
+
+def test_the_newest_head_removed_is_found(scene: Scene) -> None:
+    del scene.heads[-1]
+    assert scene.found() == {("head", TAIL, TAIL)}
+
+
+@pytest.mark.parametrize("place", [0, 1, 45, 60, 147])
+def test_a_heads_root_changed_is_that_head_and_no_entry(scene: Scene, place: int) -> None:
+    scene.heads[place][1] = bytes(32)
+    found = scene.found()
+    assert {kind for kind, _, _ in found} == {"head"}
+    size = scene.heads[place][0]
+    assert all(last == size - 1 for _, _, last in found)
+
+
+@pytest.mark.parametrize("signature", [None, b"", bytes(64), bytes(63), "text", 5])
+def test_a_heads_signature_changed_is_found(scene: Scene, signature: object) -> None:
+    scene.heads[60][2] = signature
+    size, before = scene.heads[60][0], scene.heads[59][0]
+    assert scene.found(every_head=True) == {("head", before, size - 1)}
+
+
+def test_heads_signed_with_another_key_from_here_on_are_one_range(scene: Scene) -> None:
+    scene.resign(Ed25519PrivateKey.generate(), first=700)
+    assert scene.found(every_head=True) == {("head", 698, TAIL)}
+    [(kind, first, last)] = scene.found()
+    assert (kind, last) == ("head", TAIL)
+    assert 690 <= first <= 698
+
+
+def test_a_head_of_another_epoch_is_found(scene: Scene) -> None:
+    scene.heads[-1][3] = 7
+    assert scene.found() == {("key", 1050, 1050)}
+
+
+def test_a_forged_head_beyond_the_end_makes_no_entry_missing(scene: Scene) -> None:
+    scene.heads.append([10**15, bytes(32), bytes(64), 0])
+    assert {kind for kind, _, _ in scene.found()} == {"head"}
+
+
+@pytest.mark.parametrize("row", [(None, b"", b"", 0), ("1", bytes(32), b"", 0), (5, "x", b"", 0)])
+def test_a_malformed_head_is_found(scene: Scene, row: tuple[object, ...]) -> None:
+    scene.heads.insert(3, list(row))
+    assert scene.found() == {("head", None, None)}
+
+
+@pytest.mark.parametrize("idx", [0, 1, 2, 3])
+def test_a_changed_or_dropped_node_is_that_node(scene: Scene, idx: int) -> None:
+    expected = {("index", idx * 256, idx * 256 + 255)}
+    good = scene.nodes[idx][2]
+    scene.nodes[idx][2] = bytes(32)
+    assert scene.found() == expected
+    scene.nodes[idx][2] = "text"
+    assert scene.found() == expected
+    del scene.nodes[idx]
+    assert scene.found() == expected
+    assert len(good) == 32
+
+
+@pytest.mark.parametrize(
+    "row", [(0, 0, b""), (8, 0, b""), (None, 0, b""), (1, -1, b""), (1, "x", b"")]
+)
+def test_a_node_where_none_can_be_is_found(scene: Scene, row: tuple[object, ...]) -> None:
+    scene.nodes.append(list(row))
+    assert {kind for kind, _, _ in scene.found()} == {"index"}
+
+
+def test_a_recomputed_chain_with_the_old_nodes_left_is_fenced_in(scene: Scene) -> None:
+    scene.edit_body(300, other_actor)
+    scene.refit(300)
+    found = scene.found()
+    assert ("altered", 300, 300) in found  # what follows does not continue it
+    assert found - {("altered", 300, 300)} == {("head", 287, 586)}
+
+
+# ---- the end ------------------------------------------------------------------------------------
+
+
+def cut(scene: Scene, size: int) -> None:
+    del scene.entries[size:]
+    scene.heads = [row for row in scene.heads if row[0] <= size]
+    scene.nodes = [row for row in scene.nodes if (row[1] + 1) * 256 <= size]
+
+
+def test_an_older_state_is_found_by_the_checkpoint_only(scene: Scene) -> None:
+    outside = scene.note(1051)
+    cut(scene, 902)
+    assert scene.verify(pinned=scene.vkey).verdict == "intact_unanchored"
+    assert scene.found(notes=[outside]) == {("rolled_back", 902, TAIL)}
+
+
+def test_a_tail_cut_off_inside_a_commit_is_found(scene: Scene) -> None:
+    outside = scene.note(1051)
+    cut(scene, 900)
+    assert scene.found() == {("head", 894, 899)}
+    assert scene.found(notes=[outside]) == {("head", 894, 899), ("truncated", 900, TAIL)}
+
+
+def test_a_tail_rewritten_behind_the_checkpoint_is_named_as_unanchored_only(scene: Scene) -> None:
+    outside = scene.note(902)
+    rewritten(scene, 1000)
+    scene.regrow()
+    scene.resign()
+    report = scene.verify(pinned=scene.vkey, notes=[outside])
+    assert (report.verdict, report.anchored_size) == ("intact_unanchored", 902)
+    assert report.unanchored > 140
