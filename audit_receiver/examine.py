@@ -5,6 +5,7 @@ Nothing is written, and no transaction stays open for longer than a chunk of row
 """
 
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,8 +59,11 @@ def examine(question: Question, watcher: Watcher | None = None) -> VerifyReport:
         unjudged = ""
         try:
             _schema(reader, examination)
+            structure = _Structure(question.ledger)
             _log(reader, examination, watcher)
-            unjudged = _structure(reader, examination, watcher)
+            watcher.begins("checking the file's structure", None)
+            messages, unjudged = structure.result()
+            examination.structure(condensed(messages))
         except UnreadableLedger as exc:
             examination.unreadable(str(exc))
     report = examination.report()
@@ -109,17 +113,33 @@ def _nodes(reader: Reader, size: int, beyond: list[str]) -> Iterator[tuple[Any, 
         yield row
 
 
-def _structure(reader: Reader, examination: Examination, watcher: Watcher) -> str:
-    """SQLite's own check; returns why it could not be made, "" if it was."""
-    try:
-        messages = reader.integrity_check(lambda what: watcher.begins(what, None))
-    except UnreadableLedger as exc:
-        code = getattr(exc.__cause__, "sqlite_errorcode", 0) & 0xFF
+class _Structure:
+    """SQLite's own check of the file, beside the reading of the entries: SQLite lets Python run."""
+
+    def __init__(self, ledger: Path) -> None:
+        self._ledger = ledger
+        self._messages: list[str] = []
+        self._error: Exception | None = None
+        # A daemon, so that Ctrl-C ends the program and not only the reading.
+        self._thread = threading.Thread(target=self._run, name="integrity-check", daemon=True)
+        self._thread.start()
+
+    def result(self) -> tuple[list[str], str]:
+        """Wait for it: what it found, and why it could not be made ("" if it was)."""
+        self._thread.join()
+        if self._error is None:
+            return self._messages, ""
+        code = getattr(self._error.__cause__, "sqlite_errorcode", 0) & 0xFF
         if code in (_CORRUPT, _NOT_A_DATABASE):
-            raise
-        return f"the file's structure could not be checked: {exc}"
-    examination.structure(condensed(messages))
-    return ""
+            raise self._error
+        return [], f"the file's structure could not be checked: {self._error}"
+
+    def _run(self) -> None:
+        try:
+            with Reader(self._ledger) as reader:
+                self._messages = reader.integrity_check()
+        except (LedgerError, OSError) as exc:
+            self._error = exc
 
 
 def condensed(messages: Sequence[str]) -> list[str]:
