@@ -5,12 +5,16 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from audit_receiver.cli.main import run
+from tests.kit.attacker import copy_of
 from tests.kit.lab import SECOND, START, LedgerLab, draft
+
+if TYPE_CHECKING:
+    from tests.cli.scene import Scene
 
 ACTORS = ("alice", "bob", "carol", "dave", "erin")
 ACTIONS = ("role_update", "login", "config_change")
@@ -118,6 +122,14 @@ def _note(ledger: Path, folder: Path, notes: dict[int, Path]) -> None:
     path = folder / f"checkpoint-{len(notes)}.txt"
     assert run(["checkpoint", str(ledger), "--output", str(path)]) == 0
     notes[int(path.read_text().splitlines()[1])] = path
+
+
+@pytest.fixture
+def scene(populated: Populated, tmp_path: Path, command: Callable[..., Result]) -> "Scene":
+    """A copy of the populated ledger, to be attacked."""
+    from tests.cli.scene import Scene
+
+    return Scene(copy_of(populated.path, tmp_path), populated, command)
 
 
 @pytest.fixture
