@@ -67,6 +67,21 @@ class Frontier:
         peaks.append(node)
         return nodes
 
+    def graft(self, height: int, root: bytes) -> None:
+        """Append 2**height leaves at once, of which only the root is known.
+
+        Raises ValueError unless the tree so far consists of whole subtrees of that height.
+        """
+        units, rest = divmod(self.size, 1 << height)
+        if rest:
+            raise ValueError(f"a subtree of height {height} cannot begin at leaf {self.size}")
+        node = root
+        while units & 1:
+            node = node_hash(self._peaks.pop(), node)
+            units >>= 1
+        self._peaks.append(node)
+        self.size += 1 << height
+
     def root(self) -> bytes:
         """The tree head: RFC 6962, 2.1, MTH over everything pushed."""
         if not self._peaks:

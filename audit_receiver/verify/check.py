@@ -217,7 +217,7 @@ class Examination:
         """The first key, on which all others rest, against those that were given."""
         first = self._epochs.first
         if first is None:
-            if not self._findings.covers(0) or not self._epochs.all():
+            if self._entries.begins_well or not self._epochs.all():
                 self._key(0, "no genesis names the ledger's key", "a verifier key", "none")
             return
         for key, whose in (

@@ -31,6 +31,7 @@ class EntryChecker:
         self.next_seq = 0
         self.records = 0  # of kind span, log or audit so far
         self.last_received = ""
+        self.begins_well = False  # entry 0 is there, and is what its hash says
         self.newer_version: int | None = None  # first seq whose format we do not know
         self.gaps: list[tuple[int, int]] = []  # missing seqs, and the entry behind them
 
@@ -89,6 +90,8 @@ class EntryChecker:
                 self._newer(seq, head, body)
         if judge.is_faulty:
             self._tallies.incomplete()
+        elif seq == 0:
+            self.begins_well = True
         if head is not None and type(digest) is bytes:
             self._order.passed(digest.hex())
         return _leaf(text)
@@ -108,7 +111,8 @@ class EntryChecker:
     def _newer(self, seq: int, head: Header, body: Any) -> None:
         """Of a later format: hashes, links and the tree are judged, and nothing else."""
         if self.newer_version is None:
-            self.newer_version = seq
+            self.begins_well = False  # entry 0 is there, and is what its hash says
+        self.newer_version = seq
         self.records += head.fields.get("kind") != "ledger"
         self._tallies.incomplete()
         if body is not None:

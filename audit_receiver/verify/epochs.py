@@ -15,6 +15,11 @@ class Epoch(NamedTuple):
     origin: str
     key: VerifierKey
 
+    @property
+    def is_successor(self) -> bool:
+        """Whether it was handed over by the key before, in a `key` entry."""
+        return self.first_size == self.seq + 2
+
 
 class Epochs:
     """The epochs of a ledger, learnt from its own records as they come by.
@@ -25,7 +30,6 @@ class Epochs:
 
     def __init__(self, fallback: VerifierKey | None = None) -> None:
         self._epochs: list[Epoch] = []
-        self._entered: Epoch | None = None
         self._fallback = None if fallback is None else Epoch(0, 1, fallback.name, fallback)
 
     @property
@@ -60,14 +64,6 @@ class Epochs:
         first_size = seq + 2 if event == "key" else seq + 1
         self._epochs.append(Epoch(seq, first_size, key.name, key))
         return ""
-
-    def next_named(self, size: int) -> Epoch | None:
-        """The newest epoch, if a head of this size is the first that is asked about in it."""
-        newest = self._epochs[-1] if self._epochs else None
-        if newest is None or newest is self._entered or size < newest.first_size:
-            return None
-        self._entered = newest
-        return newest
 
     def at(self, size: int) -> Epoch | None:
         """The epoch that a head of this size belongs to."""

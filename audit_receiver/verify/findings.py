@@ -121,10 +121,6 @@ class Findings:
         for one in findings:
             self.add(one.kind, one.first, one.last, one.message, one.expected, one.found)
 
-    def covers(self, seq: int) -> bool:
-        """Whether a finding is about this entry."""
-        return any(e[1] is not None and e[1] <= seq <= (e[2] or e[1]) for e in self._all)
-
     def sorted(self) -> list[Finding]:
         """All of them, those about the whole file first, then by place."""
         made = [Finding(*entry) for entry in self._all]

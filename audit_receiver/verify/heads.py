@@ -38,6 +38,7 @@ class HeadChecker:
         self._step = 1 if every_head else max(size // SPREAD, 1)
         self._next_sample = 0
         self._last: Head | None = None  # the newest head, while its signature is not checked
+        self._reign: Epoch | None = None  # of the newest head
         self.checked = 0
         self.signatures = 0
         self.tip: Head | None = None  # the largest so far
@@ -98,26 +99,32 @@ class HeadChecker:
     def _take(self, head: Head) -> None:
         self.checked += 1
         before, self._last = self._last, head
-        if before is not None and before.epoch != head.epoch:
-            self._verify(before)  # the last of its epoch
-        if (named := self._epochs.next_named(head.size)) is not None:
-            self._check_handover(named)
+        reign = self._epochs.at(head.size)
+        if reign is not self._reign:
+            self._enter(reign, before)
         self.tip = head
-        if head.size >= self._next_sample or not _is_signature(head.signature):
+        odd = not _is_signature(head.signature) or (reign is not None and head.epoch != reign.seq)
+        if head.size >= self._next_sample or odd:
             self._next_sample = head.size + self._step
             self._last = None
             self._verify(head)
         self._advance()
 
-    def _check_handover(self, named: Epoch) -> None:
-        """The entry that names a new key is covered by a head of its own under the old one."""
-        if named.first_size == named.seq + 2 and self.root_at(named.seq + 1) is None:
+    def _enter(self, reign: Epoch | None, before: Head | None) -> None:
+        """Another key's heads begin: the last one of the key before is checked.
+
+        A `key` entry is the last of its commit, so a head of the old key ends with it.
+        """
+        self._reign = reign
+        if before is not None:
+            self._verify(before)
+        if reign is not None and reign.is_successor and self.root_at(reign.seq + 1) is None:
             self._findings.add(
                 "key",
-                named.seq,
-                named.seq,
+                reign.seq,
+                reign.seq,
                 "the entry names a new key, and no head of the old key ends with it",
-                f"a head of size {named.seq + 1}",
+                f"a head of size {reign.seq + 1}",
                 "none",
             )
 
@@ -169,11 +176,12 @@ class HeadChecker:
         if reign is None:
             return True  # without a genesis nothing names a key; that is reported there
         first, self._verified_size = min(self._verified_size, head.size - 1), head.size
+        last = head.size - 1
         if head.epoch != reign.seq or type(head.epoch) is not int:
             self._findings.add(
                 "key",
-                first,
-                head.size - 1,
+                last,
+                last,
                 "heads name another key's epoch than the one that their size belongs to",
                 reign.seq,
                 repr(head.epoch),
@@ -184,7 +192,7 @@ class HeadChecker:
         self._findings.add(
             "head",
             first,
-            head.size - 1,
+            last,
             "heads of this range are not signed by the ledger's key",
             f"a signature by {reign.key.name}+{reign.key.key_id:08x}",
             "another one, or none",
