@@ -49,7 +49,15 @@ def examine(question: Question, watcher: Watcher | None = None) -> VerifyReport:
     Whatever is wrong inside the file is a finding of the report.
     """
     watcher = watcher or Watcher()
-    with Reader(question.ledger) as reader:
+    try:
+        opened = Reader(question.ledger)
+    except UnreadableLedger as exc:
+        if not _is_damage(exc, _CORRUPT):  # else there is a SQLite file, and it was broken
+            raise
+        examination = Examination(question.pinned, checkpoints=question.checkpoints)
+        examination.unreadable(str(exc))
+        return examination.report()
+    with opened as reader:
         examination = Examination(
             pinned=question.pinned,
             beside=_key_beside(reader, question.pinned),
@@ -68,6 +76,11 @@ def examine(question: Question, watcher: Watcher | None = None) -> VerifyReport:
             examination.unreadable(str(exc))
     report = examination.report()
     return _with_undecided(report, unjudged) if unjudged else report
+
+
+def _is_damage(error: Exception, *codes: int) -> bool:
+    """Whether SQLite called the file itself broken; a full disk is no finding."""
+    return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in codes
 
 
 def _key_beside(reader: Reader, pinned: VerifierKey | None) -> VerifierKey | None:
@@ -129,8 +142,7 @@ class _Structure:
         self._thread.join()
         if self._error is None:
             return self._messages, ""
-        code = getattr(self._error.__cause__, "sqlite_errorcode", 0) & 0xFF
-        if code in (_CORRUPT, _NOT_A_DATABASE):
+        if _is_damage(self._error, _CORRUPT, _NOT_A_DATABASE):
             raise self._error
         return [], f"the file's structure could not be checked: {self._error}"
 

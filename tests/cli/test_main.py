@@ -1,5 +1,6 @@
 """The door: exit codes, streams, speed of the start, and text that a terminal must not obey."""
 
+import io
 import os
 import re
 import subprocess
@@ -247,3 +248,29 @@ def test_markup_in_records_is_text(command: Command, lab: LedgerLab) -> None:
 )
 def test_numbers_and_nouns_agree(number: int, noun: str, said: str) -> None:
     assert output.count_of(number, noun) == said
+
+
+class _Screen(io.StringIO):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+@pytest.mark.parametrize(
+    ("terminal", "patience", "shown"), [(True, 0.0, True), (True, 60.0, False), (False, 0.0, False)]
+)
+def test_a_bar_is_shown_on_a_terminal_once_work_takes_long(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, patience: float, shown: bool
+) -> None:
+    screen = _Screen(terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(output, "PATIENCE_SECONDS", patience)
+    with output.progress("opening", None) as bar:
+        bar.label("checking entries", 1000)
+        for done in range(0, 1001, 100):
+            bar.reach(done)
+    assert ("checking entries" in screen.getvalue()) is shown

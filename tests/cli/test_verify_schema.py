@@ -132,6 +132,24 @@ def test_a_changed_file_header_is_found(scene: Scene, pragma: str) -> None:
     assert {kind for kind, _, _ in tampered(scene.verify())} == {"schema"}
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE sqlite_master SET sql = 'CREATE VIEW audit_logs AS SELECT FROM'"
+        " WHERE name = 'audit_logs'",
+        "UPDATE sqlite_master SET rootpage = 999999 WHERE name = 'entry'",
+        "UPDATE sqlite_master SET sql = 'nonsense' WHERE name = 'head'",
+    ],
+)
+def test_a_schema_that_sqlite_cannot_even_open_is_a_finding(scene: Scene, sql: str) -> None:
+    with scene.attack() as attacker:
+        attacker.rearm()
+        attacker.db.execute("PRAGMA writable_schema=ON")
+        attacker.db.execute(sql)
+    for answer in (scene.verify(), scene.outside()):
+        assert "unreadable" in {kind for kind, _, _ in tampered(answer)}
+
+
 def test_indexes_that_read_each_others_pages_are_found(scene: Scene) -> None:
     with scene.attack() as attacker:
         attacker.swap_roots("entry_actor", "entry_target")
