@@ -46,11 +46,13 @@ def guarded_select(
     """Run a foreign statement on a connection of its own that can do nothing but read."""
     connection = database.open_reader(path)
     connection.text_factory = lenient_text
-    connection.set_authorizer(_only_reading)
     if limit_seconds > 0:
         deadline = time.monotonic() + limit_seconds
         connection.set_progress_handler(lambda: time.monotonic() > deadline, 20_000)
     try:
+        # Their first use declares them, about which SQLite asks the authorizer as of a schema change.
+        connection.execute("SELECT count(*) FROM json_each('[]'), json_tree('[]')").fetchone()
+        connection.set_authorizer(_only_reading)
         cursor = connection.execute(sql, parameters)
     except (sqlite3.Error, sqlite3.Warning) as exc:
         connection.close()
