@@ -50,7 +50,7 @@ def guarded_select(
         deadline = time.monotonic() + limit_seconds
         connection.set_progress_handler(lambda: time.monotonic() > deadline, 20_000)
     try:
-        # Their first use declares them, about which SQLite asks the authorizer as of a schema change.
+        # Their first use declares them, which the authorizer would hear as a change of schema.
         connection.execute("SELECT count(*) FROM json_each('[]'), json_tree('[]')").fetchone()
         connection.set_authorizer(_only_reading)
         cursor = connection.execute(sql, parameters)
