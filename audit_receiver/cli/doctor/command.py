@@ -65,7 +65,6 @@ def examine(path: str | None) -> Iterator[Check]:
 def _configuration(path: str | None) -> tuple["Config | None", Check]:
     import os
 
-    from audit_receiver import config
     from audit_receiver.config import load
     from audit_receiver.errors import ConfigError
 
@@ -73,7 +72,6 @@ def _configuration(path: str | None) -> tuple["Config | None", Check]:
         loaded = load.load(path)
     except ConfigError as exc:
         return None, fail("configuration", str(exc), "correct it; `serve --check` reads it again")
-    del config
     name = path or os.environ.get(load.PATH_VARIABLE) or load.EMBEDDED
     return loaded, ok("configuration", f"{name} is valid")
 
