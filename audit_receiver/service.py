@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -42,6 +43,7 @@ def run(config: Config, announce: Announce, accept_clock: bool = False) -> int:
     """
     _start_logging(config.telemetry.logs.level, config.telemetry.logs.format)
     os.umask(0o027)
+    _spare_the_collector()
     try:
         return uvloop.run(_Service(config, announce, accept_clock).serve())
     except LedgerError as error:
@@ -50,6 +52,17 @@ def run(config: Config, announce: Announce, accept_clock: bool = False) -> int:
     except IntegrityError as error:
         announce(f"audit-receiver: {error}")
         return DOES_NOT_HOLD
+
+
+def _spare_the_collector() -> None:
+    """Keep Python's cycle collector from walking through what requests hold.
+
+    Records make no cycles, but many containers: with the defaults the collector looks at them over
+    and over, which doubles the slowest acknowledgements.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def system_clock() -> Clock:

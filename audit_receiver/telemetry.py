@@ -8,7 +8,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-disable_created_metrics()  # or every counter has a second series that nobody asked for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # or every counter has a second series that nobody asked for
 
 REGISTRY = CollectorRegistry()
 

@@ -11,9 +11,11 @@ from audit_receiver.ledger.model import Job
 GROUP_RECORDS = 4096  # a group takes what waits, up to about so many records
 RECORDS_PER_PLACE = 16  # a queue of n requests holds at most 16 n records besides
 OWN_RECORDS = 1000  # own records that may wait while the ledger cannot be written
-# While many send, the first of them would be committed alone and the others wait for it. So a group
-# less than half as large as the one before is given so long to fill; a lone sender never waits.
-PAUSE_SECONDS = float(__import__("os").environ.get("PA","0.001"))
+# Where requests came in while a group was written, many send at once, and the first of them would be
+# committed alone while the others wait for it. So a small group is then given so long to fill; after
+# an idle moment nobody waits (docs/decisions/0004).
+PAUSE_SECONDS = 0.002
+ENOUGH = 32  # requests that make a group worth its commit
 _WAKE = Job((), (), None)
 
 
@@ -28,7 +30,6 @@ class Waiting:
         self._records = 0
         self._own = 0
         self._shut: RetryLater | None = None
-        self._before = 0  # jobs of the group before
 
     @property
     def records(self) -> int:
@@ -64,16 +65,16 @@ class Waiting:
 
     def take(self, patience_seconds: float) -> list[Job]:
         """Everything that waits, up to a group; waits for the first one at most that long."""
+        crowded = not self._queue.empty()  # some came while the group before was written
         try:
             first = self._queue.get(timeout=patience_seconds) if patience_seconds > 0 else _WAKE
         except Empty:
             return []
         jobs = [first] if first is not _WAKE else []
         records = self._drain(jobs, len(first.drafts))
-        if patience_seconds > 0 and 2 * len(jobs) < self._before:
+        if crowded and patience_seconds > 0 and len(jobs) < ENOUGH:
             time.sleep(PAUSE_SECONDS)
             records = self._drain(jobs, records)
-        self._before = len(jobs)
         requests = sum(job.done is not None for job in jobs)
         if jobs:
             with self._lock:

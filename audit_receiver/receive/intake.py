@@ -29,6 +29,7 @@ from audit_receiver.record.select import Rule
 
 EVIDENCE_BYTES = 4096  # of a request that cannot be decoded
 MOST_HEADER_CHARACTERS = 1024
+LARGE_RECORDS = 32
 
 
 class Delivered(NamedTuple):
@@ -69,6 +70,7 @@ class Intake:
         self.budget = budget
         self._deadline_seconds = deadline_seconds
         self._loop = asyncio.get_running_loop()
+        self._handed: list[tuple[list[Any], _Ticket]] = []
 
     async def receive(self, delivered: Delivered, share: Share) -> Outcome:
         """Store the audit records of one request; returns once they are durable.
@@ -83,7 +85,7 @@ class Intake:
                 self._count(delivered, walked, None)
                 return self._outcome(walked, None)
             ticket = _Ticket(self, delivered, walked)
-            self._appender.submit(drafts, ticket)
+            self._hand_over(drafts, ticket)
             async with asyncio.timeout(self._deadline_seconds):
                 return self._outcome(walked, await ticket.future)
         except TimeoutError:
@@ -98,6 +100,27 @@ class Intake:
         except (RequestTooLarge, RetryLater):
             self._appender.count("refused")
             raise
+
+    def _hand_over(self, drafts: list[Any], ticket: "_Ticket") -> None:
+        """Give the writer all small requests of one turn of the loop at once.
+
+        Handed over one by one, the first of many would be committed alone while the others wait.
+        A large one goes at once, so that it is written while the next is read.
+        """
+        if len(drafts) >= LARGE_RECORDS:
+            self._appender.submit(drafts, ticket)
+            return
+        if not self._handed:
+            self._loop.call_soon(self._flush)
+        self._handed.append((drafts, ticket))
+
+    def _flush(self) -> None:
+        handed, self._handed = self._handed, []
+        for drafts, ticket in handed:
+            try:
+                self._appender.submit(drafts, ticket)
+            except RetryLater as error:
+                ticket(error)
 
     def _read(self, delivered: Delivered, share: Share) -> Walk:
         data = codec.inflate(delivered.body, delivered.content_encoding, delivered.limits)
