@@ -11,9 +11,9 @@ from audit_receiver.ledger.model import Job
 GROUP_RECORDS = 4096  # a group takes what waits, up to about so many records
 RECORDS_PER_PLACE = 16  # a queue of n requests holds at most 16 n records besides
 OWN_RECORDS = 1000  # own records that may wait while the ledger cannot be written
-# Where requests came in while a group was written, many send at once, and the first of them would be
-# committed alone while the others wait for it. So a small group is then given so long to fill; after
-# an idle moment nobody waits (docs/decisions/0004).
+# Where requests came in while a group was written, many send at once, and the first of them would
+# be committed alone while the others wait for it. So a small group is then given so long to fill;
+# after an idle moment nobody waits (docs/decisions/0004).
 PAUSE_SECONDS = 0.002
 ENOUGH = 32  # requests that make a group worth its commit
 _WAKE = Job((), (), None)
