@@ -19,8 +19,9 @@ VALUES: list[Any] = [
     "\U0001f600", "\u00fc", "x" * 121, "\u00fc" * 61, 0, 1, -1, 2**53, 2**63, 1.5, 4e-6, 1e-7, 1e16,
     2.0, True, False, None, [], ["a"], {}, {"a": 1}, {"$int": "9223372036854775807"},
     "0" * 64, "0" * 16, "A" * 16, "2026-01-01T00:00:00.000000000Z", "span", "log", "ledger",
-    "audit", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.00000000\u0661Z", 
-    "2026-13-01T00:00:00.000000000Z", ["duplicate"], ["late", "late"], ["missing_time"], ["withheld_service"], ["b", "a"],
+    "audit", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00.00000000\u0661Z",
+    "2026-13-01T00:00:00.000000000Z", ["duplicate"], ["late", "late"], ["missing_time"],
+    ["withheld_service"], ["b", "a"],
 ]  # fmt: skip
 KEYS = [
     "action", "actor_type", "body", "duplicate_of", "environment", "event", "flags", "id", "kind",
