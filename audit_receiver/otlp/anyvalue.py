@@ -138,21 +138,26 @@ class ValueReader:
 def parse(kind: Any, raw: bytes) -> tuple[Any, bool]:
     """Parse one message; True if it may hold unknown fields.
 
-    A serialised size that changes once unknown fields are discarded is the cheapest test there is:
-    looking into each part of a record costs three times as much.
-
     Raises:
         MalformedRequest: it is not protobuf.
         RequestTooLarge: it has more fields than one message may.
     """
-    message = check(kind, raw)
+    return settle(check(kind, raw), raw)
+
+
+def settle(message: Any, raw: bytes) -> tuple[Any, bool]:
+    """A message just parsed from `raw`, or one like it; True if it may hold unknown fields.
+
+    A serialised size that changes once unknown fields are discarded is the cheapest test there is:
+    looking into each part of a record costs three times as much.
+    """
     message.DiscardUnknownFields()
     size = message.ByteSize()
     if size == len(raw):
         return message, False
     # Collectors write empty ids out, which makes a difference too: so look again.
-    message = kind.FromString(raw)
-    return message, message.ByteSize() != size
+    whole = type(message).FromString(raw)
+    return whole, whole.ByteSize() != size
 
 
 def check(kind: Any, raw: bytes) -> Any:

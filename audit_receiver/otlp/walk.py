@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from audit_receiver.errors import MalformedRequest, RequestTooLarge
-from audit_receiver.otlp import convert, envelope
-from audit_receiver.otlp.anyvalue import ValueReader, check, parse
+from audit_receiver.otlp import convert, envelope, shared
+from audit_receiver.otlp.anyvalue import ValueReader, check, settle
 from audit_receiver.otlp.envelope import Request, ResourceGroup, ScopeGroup, Signal
 from audit_receiver.otlp.schema import LogRecord, Span
 from audit_receiver.record.model import Observation, Shared
@@ -60,7 +60,7 @@ class _Walker:
             before = len(self.observations)
             for index in range(len(group.scopes)):
                 self._scope(number, index)
-            service = convert.service(group.resource)
+            service = shared.service(group.resource)
             received[service] = received.get(service, 0) + total
             passed_over = total - (len(self.observations) - before)
             if passed_over:
@@ -72,22 +72,19 @@ class _Walker:
         scope = group.scopes[index]
         words, rule, kind, reader = self.words, self.rule, self.kind, self.reader
         is_audit, into, found = self.is_audit, self.convert, self.observations
-        everything = rule.wants_name(convert.scope_name(scope.scope))
-        shared: tuple[Shared, Shared] | None = None
+        everything = rule.wants_name(shared.scope_name(scope.scope))
+        common: tuple[Shared, Shared] | None = None
         done = 0
         try:
             for done, raw in enumerate(scope.items):  # noqa: B007 (read where it fails)
+                item = check(kind, raw)
                 # A word of the rule has to stand in the bytes, or no name or key can match it.
-                if not everything and not _has_any(words, raw):
-                    check(kind, raw)
+                if not everything and not (_has_any(words, raw) and is_audit(item, rule)):
                     continue
-                item, careful = parse(kind, raw)
-                if not everything and not is_audit(item, rule):
-                    continue
-                if shared is None:
-                    shared = self._shared(group, scope)
-                found.append(into(item, careful, reader, *shared))
-                self._count_shared(shared)
+                if common is None:
+                    common = self._shared(group, scope)
+                found.append(into(*settle(item, raw), reader, *common))
+                self._count_shared(*common)
         except MalformedRequest as error:
             where = envelope.path(self.signal, number, index, done)
             raise MalformedRequest(f"{where}: {error}", where) from None
@@ -95,12 +92,12 @@ class _Walker:
     def _shared(self, group: ResourceGroup, scope: ScopeGroup) -> tuple[Shared, Shared]:
         nesting, above = self.request.nesting, self.request.unknown
         return (
-            convert.resource(group.resource, group.schema_url, group.unknown, above, nesting),
-            convert.scope(scope.scope, scope.schema_url, scope.unknown, nesting),
+            shared.resource(group.resource, group.schema_url, group.unknown, above, nesting),
+            shared.scope(scope.scope, scope.schema_url, scope.unknown, nesting),
         )
 
-    def _count_shared(self, shared: tuple[Shared, Shared]) -> None:
-        self.shared_bytes += len(shared[0].text) + len(shared[1].text)
+    def _count_shared(self, resource: Shared, scope: Shared) -> None:
+        self.shared_bytes += len(resource.text) + len(scope.text)
         if self.shared_bytes > SHARED_BYTES:
             raise RequestTooLarge(
                 "the records of this request, each with its resource and scope, are over "

@@ -157,5 +157,7 @@ def test_answers_stay_small_whatever_they_quote(text: str) -> None:  # H22
         assert len(status.http_error(given, media)[2]) < 16_000  # type: ignore[arg-type]
     _, message, metadata = status.grpc_error(given)
     assert len(message.encode()) + sum(len(value) for _, value in metadata) < 6_000
-    assert len(status.http_error(status.not_found(text, SERVED), None)[2]) < 16_000
+    body = status.http_error(status.not_found(text, SERVED), None)[2]
+    assert len(body) < 16_000
+    assert SERVED[1] in json.loads(body)["message"]
     assert len(status.http_error(status.method_not_allowed(text), None)[2]) < 16_000
