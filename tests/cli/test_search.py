@@ -59,7 +59,11 @@ FILTERS: list[tuple[list[str], Callable[[dict[str, Any]], bool]]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "wanted"), FILTERS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    FILTERS,
+    ids=lambda v: " ".join(v)[:40] if isinstance(v, list) else "rows",
+)
 def test_a_filter_finds_exactly_what_it_says_newest_first(
     command: Command,
     populated: Populated,
