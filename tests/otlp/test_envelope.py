@@ -2,22 +2,19 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from opentelemetry.proto.logs.v1 import logs_pb2
 
 from audit_receiver.errors import MalformedRequest, RequestTooLarge
 from audit_receiver.otlp.envelope import Request, ScopeGroup, open_request
-from audit_receiver.otlp.wire import encode_varint
 from tests.kit import build
+from tests.otlp.reading import field
 
 
 def opened(data: bytes, signal: str = "logs", limit: int = 1000) -> Request:
     return open_request(signal, data, limit, 64)  # type: ignore[arg-type]
-
-
-def field(number: int, data: bytes) -> bytes:
-    return encode_varint(number << 3 | 2) + encode_varint(len(data)) + data
 
 
 def test_a_request_is_opened_down_to_its_items() -> None:
@@ -166,7 +163,7 @@ import resource, sys, time
 from audit_receiver.errors import RequestTooLarge
 from audit_receiver.otlp import codec, walk
 from audit_receiver.record.select import Rule
-from tests.otlp.test_envelope import field
+from tests.otlp.reading import field
 AUDIT = field(6, field(1, b"audit.x") + field(2, field(1, b"y")))
 SCOPE = field(2, field(2, AUDIT))
 def item(data):
@@ -187,7 +184,11 @@ print(peak() - before, time.perf_counter() - began)
 @pytest.mark.parametrize("payload", _AMPLIFIERS.values(), ids=_AMPLIFIERS.keys())
 def test_sixteen_mebibytes_of_empty_messages_stay_small(payload: str) -> None:  # Z11
     run = subprocess.run(
-        [sys.executable, "-c", _SCRIPT % payload], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _SCRIPT % payload],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     grown, seconds = run.stdout.split()

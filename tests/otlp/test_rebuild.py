@@ -21,7 +21,7 @@ from audit_receiver.otlp.rebuild import any_value, rebuild
 from audit_receiver.record import canonical
 from audit_receiver.record.select import Rule
 from tests.kit import build
-from tests.otlp.test_envelope import field
+from tests.otlp.reading import field
 
 LIMITS = codec.Limits(1 << 24, 1000)
 PUBLISHED = {"traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest}
