@@ -26,7 +26,8 @@ from audit_receiver.tlog import merkle
 CHUNK_ROWS = 4096
 CHUNK_BYTES = 32 * 1024 * 1024
 _FIRST_POSSIBLE = -(2**63)
-_PAST_POSSIBLE = 2**63 - 1
+_LAST_POSSIBLE = 2**63 - 1  # of a rowid; somebody may have put a row there
+_PAST_POSSIBLE = 2**63
 
 
 class UnreadableLedger(LedgerError):
@@ -139,7 +140,7 @@ class Reader:
         """Heads (size, root, signature, epoch) with first_size <= size < end_size, in order."""
         sql = (
             "SELECT size, root, signature, epoch FROM main.head NOT INDEXED"
-            " WHERE size >= ? AND size < ? ORDER BY size"
+            " WHERE size >= ? AND size <= ? ORDER BY size"
         )
         return self._by_key(sql, first_size, end_size)
 
@@ -147,7 +148,7 @@ class Reader:
         """Entries (seq, header, hash, body) with first <= seq < end, in order of seq."""
         sql = (
             "SELECT seq, header, hash, body FROM main.entry NOT INDEXED"
-            " WHERE seq >= ? AND seq < ? ORDER BY seq"
+            " WHERE seq >= ? AND seq <= ? ORDER BY seq"
         )
         return self._by_key(sql, first, end)
 
@@ -237,13 +238,13 @@ class Reader:
     def _nodes_of(self, level: Any) -> Iterator[Row]:
         sql = (
             "SELECT level, idx, hash FROM main.node"
-            " WHERE level = ? AND idx >= ? AND idx < ? ORDER BY idx"
+            " WHERE level = ? AND idx >= ? AND idx <= ? ORDER BY idx"
         )
         first: Any = _FIRST_POSSIBLE
         while True:
-            rows = self._rows(f"{sql} LIMIT {CHUNK_ROWS}", (level, first, _PAST_POSSIBLE))
+            rows = self._rows(f"{sql} LIMIT {CHUNK_ROWS}", (level, first, _LAST_POSSIBLE))
             yield from rows
-            if len(rows) < CHUNK_ROWS:
+            if len(rows) < CHUNK_ROWS or rows[-1][1] == _LAST_POSSIBLE:
                 return
             first = rows[-1][1] + 1
 
@@ -252,7 +253,7 @@ class Reader:
         while True:
             rows, complete = self._chunk(sql, first, end)
             yield from rows
-            if complete:
+            if complete or rows[-1][0] == _LAST_POSSIBLE:
                 return
             first = rows[-1][0] + 1
 
@@ -277,7 +278,8 @@ class Reader:
     def _fetch_chunk(self, sql: str, first: int, end: int) -> tuple[list[Row], bool]:
         rows: list[Row] = []
         held = 0
-        cursor = self._connection.execute(f"{sql} LIMIT {CHUNK_ROWS}", (first, end))
+        last = min(end - 1, _LAST_POSSIBLE)
+        cursor = self._connection.execute(f"{sql} LIMIT {CHUNK_ROWS}", (first, last))
         try:
             while batch := cursor.fetchmany(256):
                 rows += batch
