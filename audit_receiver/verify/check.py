@@ -82,14 +82,14 @@ class Examination:
         checker, outside = self._entries, self._anchors
         self._tree = tree = Tree(iter(nodes), self._findings)
         self._heads = HeadChecker(iter(heads), size, self._epochs, self._every_head, self._findings)
-        wake, gaps, push, feed = self._wake(), 0, tree.push, checker.feed
+        wake, push, feed = self._wake(), tree.push, checker.feed
         for seq, header, digest, body in entries:
             leaf = feed(seq, header, digest, body)
             if leaf is None:
                 continue
-            if len(checker.gaps) > gaps:
-                gaps = len(checker.gaps)
-                tree.skip(checker.gaps[-1][1] - checker.gaps[-1][0])
+            if checker.missing_before:
+                tree.skip(checker.missing_before)
+                checker.missing_before = 0
                 wake = self._arrive()
             if outside.waits and checker.records > outside.newest:
                 outside.record(checker.last_received)

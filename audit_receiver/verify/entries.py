@@ -11,6 +11,7 @@ from audit_receiver.verify.findings import Findings
 from audit_receiver.verify.order import Order
 from audit_receiver.verify.tallies import Tallies
 
+MOST_GAPS = 10_000  # told apart; what comes behind widens the last one
 OwnRecord = Callable[[int, str, dict[str, Any]], None]
 
 
@@ -33,7 +34,8 @@ class EntryChecker:
         self.last_received = ""
         self.begins_well = False  # entry 0 is there, and is what its hash says
         self.newer_version: int | None = None  # first seq whose format we do not know
-        self.gaps: list[tuple[int, int]] = []  # missing seqs, and the entry behind them
+        self.missing_before = 0  # how many entries are missing in front of this one; taken by `log`
+        self.gaps: list[tuple[int, int]] = []  # first missing seq, and the entry behind the gap
 
     def feed(self, seq: Any, text: Any, digest: Any, body: Any) -> bytes | None:
         """Check one entry; returns its header's bytes (the leaf), None if it has no place."""
@@ -68,7 +70,7 @@ class EntryChecker:
             )
             return None
         if seq > self.next_seq:
-            self.gaps.append((self.next_seq, seq))
+            self._gap(self.next_seq, seq)
             self._order.interrupted()
             self._tallies.incomplete()
         self.next_seq = seq + 1
@@ -95,6 +97,13 @@ class EntryChecker:
         if head is not None and type(digest) is bytes:
             self._order.passed(digest.hex())
         return _leaf(text)
+
+    def _gap(self, first: int, behind: int) -> None:
+        self.missing_before = behind - first
+        if len(self.gaps) < MOST_GAPS:
+            self.gaps.append((first, behind))
+        else:
+            self.gaps[-1] = (self.gaps[-1][0], behind)
 
     def _known(self, seq: int, head: Header, body: Any) -> None:
         fields = head.fields

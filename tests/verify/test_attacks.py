@@ -92,14 +92,24 @@ def test_a_thousand_edits_side_by_side_are_one_range(scene: Scene) -> None:
     assert scene.found() == {("altered", 20, 1019)}
 
 
-def test_a_time_that_goes_back_is_found(scene: Scene) -> None:
+@pytest.mark.parametrize("seq", [0, TAIL - 1])
+def test_a_time_that_goes_back_or_stands_still_is_found(scene: Scene, seq: int) -> None:
     header = scene.header(TAIL)
-    header["received"] = scene.header(0)["received"]
+    header["received"] = scene.header(seq)["received"]
     scene.entries[TAIL][1] = canonical(header)
     scene.entries[TAIL][2] = sha3(canonical(header))
     scene.regrow()
     scene.resign()
     assert scene.found() == {("time", TAIL, TAIL)}
+
+
+def test_a_records_time_that_stands_still_is_found(scene: Scene) -> None:
+    received = scene.header(J - 1)["received"]
+    scene.edit_header(J, lambda header: header.update(received=received))
+    scene.rechain(J)
+    scene.regrow()
+    scene.resign()
+    assert scene.found() == {("time", J, J)}
 
 
 # ---- bodies that are gone -----------------------------------------------------------------------

@@ -29,6 +29,10 @@ def test_neighbours_that_say_the_same_become_one() -> None:
     assert [(f.first, f.last) for f in merged] == [(1, 3), (5, 9)]
 
 
+def test_the_same_of_the_same_entry_is_said_once() -> None:
+    assert merge([finding(4, 4), finding(4, 4)]) == [finding(4, 4)]
+
+
 def test_what_differs_in_kind_or_words_stays_apart() -> None:
     given = [finding(1, 1), finding(2, 2, "other"), finding(3, 3, kind="time"), finding(None, None)]
     assert set(merge(given)) == set(given)
