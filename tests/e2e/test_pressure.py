@@ -4,7 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -61,8 +61,8 @@ def test_a_full_queue_refuses_at_once_and_every_record_is_kept_in_the_end(
     began = time.monotonic()
     with ThreadPoolExecutor(40) as pool:
         messages = [_request(f"r{number:02}") for number in range(40)]
-        waiting = [pool.submit(_send, server, message, form) for message in messages]
-        refused = [_after(future, began) for future in waiting]
+        waiting = [pool.submit(_timed, server, message, form, began) for message in messages]
+        refused = [future.result(60) for future in waiting]
         held.release()
     early = [seconds for reply, seconds in refused if not reply.acknowledged and seconds < 1.5]
     assert len(early) >= 20, "most are refused before the lock's patience is over"
@@ -84,8 +84,8 @@ def test_a_full_queue_refuses_at_once_and_every_record_is_kept_in_the_end(
     assert _stored(server) == ["first", *(f"r{number:02}" for number in range(40))]
 
 
-def _after(future: "Future[Reply]", began: float) -> tuple[Reply, float]:
-    reply = future.result(60)
+def _timed(server: Server, message: Any, form: str, began: float) -> tuple[Reply, float]:
+    reply = _send(server, message, form)
     return reply, time.monotonic() - began
 
 
@@ -93,7 +93,13 @@ def _after(future: "Future[Reply]", began: float) -> tuple[Reply, float]:
 def test_the_budget_for_bytes_in_flight_refuses_and_frees_itself(
     make_server: MakeServer, form: str
 ) -> None:
-    server = make_server(_limits(in_flight_bytes=1_000_000)).start()
+    mebibyte = 1 << 20
+    config = _limits(in_flight_bytes=mebibyte)
+    config["receivers"]["otlp"]["protocols"] = {
+        "grpc": {"max_recv_msg_size_mib": 1},
+        "http": {"max_request_body_size": mebibyte},
+    }
+    server = make_server(config).start()
     held = Held(server)
     with ThreadPoolExecutor(16) as pool:
         messages = [_request(f"r{number:02}", 150_000) for number in range(16)]
