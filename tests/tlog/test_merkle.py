@@ -143,6 +143,22 @@ def test_a_large_tree_is_restored_with_few_reads() -> None:
     assert frontier.push(leaf_hash(b"more")) == ()
 
 
+@pytest.mark.parametrize("blocks", [0, 1, 2, 3])
+def test_a_whole_subtree_is_appended_by_its_root(blocks: int) -> None:
+    frontier = grown(blocks * 64)
+    frontier.graft(6, reference.root(DATA[blocks * 64 : blocks * 64 + 64]))
+    assert frontier.size == blocks * 64 + 64
+    assert frontier.root() == reference.root(DATA[: blocks * 64 + 64])
+    frontier.push(LEAVES[blocks * 64 + 64])
+    assert frontier.root() == reference.root(DATA[: blocks * 64 + 65])
+
+
+def test_a_subtree_cannot_begin_inside_another() -> None:
+    frontier = grown(65)
+    with pytest.raises(ValueError, match="cannot begin at leaf 65"):
+        frontier.graft(6, bytes(32))
+
+
 def test_a_wrong_stored_node_gives_another_root() -> None:
     stored = Stored(LEAVES[:512])
     stored.nodes[1, 1] = stored.nodes[1, 0]

@@ -162,6 +162,13 @@ class Scene:
                 text = head_text(name or self.vkey.name, row[0], row[1])
                 row[2] = (key or self.key).sign(text.encode())
 
+    def rewrite(self, seq: int, nodes: bool = True) -> None:
+        """Edit a body and recompute every hash behind it, but for what only the key can make."""
+        self.edit_body(seq, other_actor)
+        self.refit(seq)
+        self.rechain(seq)
+        self.regrow(heads=False, nodes=nodes)
+
     def append(self, header: Json, body: Json | None, head: bool = True) -> int:
         """One more entry with the stolen key: hashes, link, node-free head."""
         seq = len(self.entries)
@@ -191,6 +198,10 @@ class Scene:
         }
         header = {"action": f"ledger.{event}", "flags": [], "kind": "ledger", "received": time}
         return self.append({**header, "time": time, "v": 1}, body, head)
+
+
+def other_actor(body: Json) -> None:
+    body["subject"]["actor"] = body["audit"]["actor"]["id"] = "mallory"
 
 
 def head_text(origin: str, size: int, root: bytes) -> str:
