@@ -13,15 +13,12 @@ from tests.tlog.vectors import cases
 openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command")
 NAME = "example.org/ledger/00112233aabbccdd"
 
-# The examples printed in C2SP's signed-note and tlog-checkpoint; whose keys these are is not told.
-SPECIFIED = [
-    "Ognuno sta solo sul cuor della terra\ntrafitto da un raggio di sole:\n\ned \u00e8 subito sera.\n\n"
-    "\u2014 quasimodo.example/salvatore NnugSzTjtVAewIS+Z/iJhUPeFDkO/5QQ2i5ddnGITLlC"
-    "+EhfLW9oJKONrMouFSQU0xMcXxj99ihAQwaqP3ZekRwNtIc=\n",
+# The example printed in C2SP's tlog-checkpoint; whose key it is signed with is not told.
+SPECIFIED = (
     "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n"
     "\u2014 example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5"
-    "/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n",
-]
+    "/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
+)
 
 
 def keys(case: dict[str, Any]) -> list[VerifierKey]:
@@ -51,12 +48,12 @@ def test_a_note_of_somebody_else_is_read_verified_and_printed_as_it_is(
     assert str(note) == case["note"]
 
 
-@pytest.mark.parametrize("text", SPECIFIED, ids=["signed-note", "tlog-checkpoint"])
-def test_the_examples_of_the_specifications_are_read_and_printed_as_they_are(text: str) -> None:
-    note = Note.parse(text)
-    assert str(note) == text
-    assert [len(line.signature) for line in note.signatures] == [64]
-    assert note.signatures[0].name in text
+def test_the_example_of_the_specification_is_read_and_printed_as_it_is() -> None:
+    note = Note.parse(SPECIFIED)
+    assert str(note) == SPECIFIED
+    [line] = note.signatures
+    assert (line.name, len(line.signature)) == ("example.com/behind-the-sofa", 64)
+    assert line.key_id.to_bytes(4, "big") == bytes.fromhex("033de0ae")
 
 
 @pytest.mark.parametrize("case", cases("note/notes.json", "refused"))

@@ -115,6 +115,6 @@ def test_nodes_of_both_levels_are_checked(level: int, change: str) -> None:
 
 
 def test_nodes_beyond_the_entries_belong_to_what_came_while_we_read() -> None:
-    tree, findings = grown(DATA, [*NODES, [1, 4, bytes(32)], [2, 0, bytes(32)]])
+    tree, findings = grown(DATA, [*NODES, [1, 4, bytes(32)], [2, 0, bytes(32)], [7, 0, bytes(32)]])
     tree.finish()
     assert places(findings) == []
