@@ -27,6 +27,11 @@ REQUESTS = Counter(
     ["transport", "code"],
     registry=REGISTRY,
 )
+IGNORED_MEMBERS = Counter(
+    "audit_receiver_json_members_ignored",
+    "Members of OTLP/JSON that the protocol does not know; they are not kept.",
+    registry=REGISTRY,
+)
 COMMIT_SECONDS = Histogram(
     "audit_receiver_commit_seconds",
     "Time of one ledger transaction, BEGIN to the return of COMMIT.",

@@ -1,14 +1,17 @@
 """How many bytes of requests are in memory at once: full means 503 before any work is done."""
 
+import threading
+
 from audit_receiver.errors import LedgerBusy
 from audit_receiver.telemetry import IN_FLIGHT_BYTES
 
 
 class Budget:
-    """The in-flight budget, shared by all doors; used in the loop's thread only."""
+    """The in-flight budget, shared by all doors and by the threads that read large requests."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
+        self._lock = threading.Lock()
         self.used_bytes = 0
         IN_FLIGHT_BYTES.set_function(lambda: self.used_bytes)
 
@@ -18,16 +21,19 @@ class Budget:
 
     def take(self, number: int) -> None:
         """Take bytes or raise LedgerBusy."""
-        if self.used_bytes + number > self._limit:
-            raise LedgerBusy(
-                f"{self.used_bytes} bytes of requests are in flight, {number} more are over the"
-                f" limit of {self._limit} (receivers.otlp.limits.in_flight_bytes); send again"
-            )
-        self.used_bytes += number
+        with self._lock:
+            if self.used_bytes + number > self._limit:
+                raise LedgerBusy(
+                    f"{self.used_bytes} bytes of requests are in flight, {number} more are over"
+                    f" the limit of {self._limit} (receivers.otlp.limits.in_flight_bytes); send"
+                    " again"
+                )
+            self.used_bytes += number
 
     def give_back(self, number: int) -> None:
         """Return bytes."""
-        self.used_bytes -= number
+        with self._lock:
+            self.used_bytes -= number
 
 
 class Share:

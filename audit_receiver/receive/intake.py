@@ -30,6 +30,7 @@ from audit_receiver.record.select import Rule
 EVIDENCE_BYTES = 4096  # of a request that cannot be decoded
 MOST_HEADER_CHARACTERS = 1024
 LARGE_RECORDS = 32
+LARGE_BYTES = 1 << 20
 
 
 class Delivered(NamedTuple):
@@ -79,8 +80,10 @@ class Intake:
         handed to the writer is committed even if the caller goes away: a resend is recognised.
         """
         try:
-            walked = self._read(delivered, share)
-            drafts = self._drafts(walked, delivered)
+            if len(delivered.body) > LARGE_BYTES:  # seconds of work: the loop goes on meanwhile
+                walked, drafts = await asyncio.to_thread(self._prepare, delivered, share)
+            else:
+                walked, drafts = self._prepare(delivered, share)
             if not drafts:
                 self._count(delivered, walked, None)
                 return self._outcome(walked, None)
@@ -122,11 +125,18 @@ class Intake:
             except RetryLater as error:
                 ticket(error)
 
+    def _prepare(self, delivered: Delivered, share: Share) -> tuple[Walk, list[Any]]:
+        """Everything between the bytes and the writer; touches nothing of the loop's."""
+        walked = self._read(delivered, share)
+        return walked, self._drafts(walked, delivered)
+
     def _read(self, delivered: Delivered, share: Share) -> Walk:
         data = codec.inflate(delivered.body, delivered.content_encoding, delivered.limits)
         if data is not delivered.body:
             share.grow(len(data))
         request = codec.decode(delivered.signal, data, delivered.media, delivered.limits)
+        if request.ignored_members:
+            telemetry.IGNORED_MEMBERS.inc(request.ignored_members)
         return walk(delivered.signal, request, self._rule)
 
     def _drafts(self, walked: Walk, delivered: Delivered) -> list[Any]:
