@@ -20,6 +20,7 @@ from audit_receiver.config.model import MIB, Config
 from audit_receiver.config.values import Endpoint
 from audit_receiver.errors import IntegrityError, LedgerError
 from audit_receiver.ledger.appender import Appender, Clock, Commit, LedgerSettings, Observer
+from audit_receiver.ledger.async_reader import AsyncReader
 from audit_receiver.otlp.codec import Limits
 from audit_receiver.receive.budget import Budget
 from audit_receiver.receive.grpc_server import GrpcServer
@@ -197,9 +198,19 @@ class _Service:
             self._announce(f"OTLP/HTTP on {addresses}")
         self._warn_of_open_doors()
 
-    def _readiness(self, appender: Appender) -> tuple[bool, str]:
+    async def _readiness(self, appender: Appender) -> tuple[str, int]:
+        """Why records cannot be stored or read now, "" if they can; and how many entries there are.
+
+        The number is read from the file as any reader would, so that readiness means both.
+        """
         found = appender.status()
-        return (False, "shutting down") if self._ended.is_set() else (found.ok, found.reason)
+        if self._ended.is_set() or not found.ok:
+            return found.reason or "shutting down", 0
+        try:
+            async with AsyncReader(self._config.ledger.path) as reader:
+                return "", await reader.size()
+        except LedgerError as error:
+            return str(error), 0
 
     def _limits(self, max_bytes: int) -> Limits:
         limits = self._config.receivers.otlp.limits

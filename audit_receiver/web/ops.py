@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from audit_receiver.telemetry import REGISTRY
 
-Readiness = Callable[[], tuple[bool, str]]
+Readiness = Callable[[], Awaitable[tuple[str, int]]]  # (why not, "" if ready; entries)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -41,9 +41,9 @@ def health_routes(readiness: Readiness) -> dict[str, Handler]:
         return web.json_response({"status": "alive"})
 
     async def readyz(_: web.Request) -> web.StreamResponse:
-        ready, reason = readiness()
-        if ready:
-            return web.json_response({"status": "ready"})
+        reason, entries = await readiness()
+        if not reason:
+            return web.json_response({"status": "ready", "entries": entries})
         return web.json_response({"status": "not ready", "reason": reason}, status=503)
 
     return {"/healthz": healthz, "/readyz": readyz}
