@@ -191,10 +191,10 @@ class _Service:
             self._announce(f"OTLP/gRPC on {Endpoint(host=endpoint.host, port=port)}")
         if protocols.http is not None:
             limits = self._limits(protocols.http.max_request_body_size)
-            http_door = HttpServer(intake, limits, otlp.record_headers)
+            http_door = HttpServer(intake, limits, otlp.record_headers, drain)
             endpoint = protocols.http.endpoint
             addresses = await _bound(http_door.start, endpoint)
-            stack.push_async_callback(http_door.stop, drain)
+            stack.push_async_callback(http_door.stop)
             self._announce(f"OTLP/HTTP on {addresses}")
         self._warn_of_open_doors()
 

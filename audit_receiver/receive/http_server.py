@@ -40,7 +40,13 @@ _log = logging.getLogger(__name__)
 class HttpServer:
     """The HTTP door."""
 
-    def __init__(self, intake: Intake, limits: Limits, record_headers: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        limits: Limits,
+        record_headers: tuple[str, ...],
+        drain_seconds: float = 10.0,
+    ) -> None:
         self._intake = intake
         self._limits = limits
         self._record_headers = record_headers
@@ -55,12 +61,13 @@ class HttpServer:
                 lingering_time=LINGERING_SECONDS,
             ),
             handle_signals=False,
+            shutdown_timeout=drain_seconds,
         )
 
     async def start(self, host: str, port: int) -> list[tuple[str, int]]:
         """Listen; returns the addresses. Raises OSError if the port cannot be had."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, backlog=1024, shutdown_timeout=0)
+        site = web.TCPSite(self._runner, host, port, backlog=1024)
         try:
             await site.start()
         except BaseException:
@@ -68,10 +75,9 @@ class HttpServer:
             raise
         return [address[:2] for address in self._runner.addresses]
 
-    async def stop(self, drain_seconds: float) -> None:
+    async def stop(self) -> None:
         """Stop accepting, let requests in flight end, close idle connections."""
         self._closing = True
-        self._runner._shutdown_timeout = drain_seconds
         await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -17,13 +17,13 @@ class OpsServer:
     def __init__(self, routes: dict[str, Handler]) -> None:
         app = web.Application()
         app.router.add_routes([web.get(path, handler) for path, handler in routes.items()])
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0)
 
     async def start(self, host: str, port: int) -> list[tuple[str, int]]:
         """Listen; returns the addresses. Raises OSError if the port cannot be had."""
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port, shutdown_timeout=0).start()
+            await web.TCPSite(self._runner, host, port).start()
         except BaseException:
             await self._runner.cleanup()
             raise

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,11 +54,16 @@ def as_reader(path: Path, program: str = PROGRAM, group: int = GROUP) -> str:
 
 
 @pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder that others may pass; pytest closes its own to them at each of its starts."""
+    with tempfile.TemporaryDirectory(prefix="audit-receiver-test-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+@pytest.fixture
 def shared(lab: LedgerLab) -> LedgerLab:
     """A ledger whose directory belongs to the readers' group, as an installation makes it."""
-    for directory in (lab.path.parent.parent, *lab.path.parent.parent.parents):
-        if directory.owner() == "root" and directory != Path("/"):
-            directory.chmod(directory.stat().st_mode | 0o011)
     lab.path.parent.mkdir()
     os.chown(lab.path.parent, 0, GROUP)
     lab.path.parent.chmod(0o2750)
