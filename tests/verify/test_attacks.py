@@ -19,6 +19,8 @@ def test_nothing_done_holds(scene: Scene) -> None:
     assert (report.size, report.unanchored) == (1051, 1040)
     assert report.root == scene.heads[-1][1].hex()
     assert report.heads_checked == report.signatures_checked == len(scene.heads)
+    spread = scene.verify()
+    assert spread.heads_checked == len(scene.heads) > spread.signatures_checked > 80
 
 
 # ---- one row -------------------------------------------------------------------------------------

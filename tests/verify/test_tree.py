@@ -54,6 +54,16 @@ def test_two_changed_blocks_are_fenced_in_together() -> None:
     assert tree.fence(reference.root(DATA))
 
 
+def test_a_block_right_behind_one_that_was_fenced_in_is_fenced_in_as_well() -> None:
+    data = [b"changed" if number in (10, 400) else item for number, item in enumerate(DATA)]
+    tree, _ = grown(data[:300])
+    assert tree.fence(reference.root(DATA[:300]))
+    for item in data[300:600]:
+        tree.push(leaf_hash(item))
+    assert not tree.agrees(reference.root(DATA[:600]))
+    assert tree.fence(reference.root(DATA[:600]))
+
+
 def test_inside_the_changed_block_nothing_can_be_fenced_in() -> None:
     tree, _ = grown([*DATA[:300], b"changed", *DATA[301:400]])
     assert not tree.agrees(reference.root(DATA[:400]))
