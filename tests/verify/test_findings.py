@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 
+from audit_receiver.verify import check
 from audit_receiver.verify.findings import (
     EXIT_CODES,
     MOST_FINDINGS,
@@ -98,6 +99,14 @@ def test_a_report_is_one_json_object_with_the_members_that_others_rely_on(scene:
     assert set(told["findings"][0]) == {"kind", "first", "last", "expected", "found", "message"}
     assert (told["verdict"], told["key_pinned"], exit_code(report)) == ("tampered", True, 1)
     assert told["origin"] == scene.vkey.name
+
+
+def test_progress_is_told_now_and_then(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_TOLD_EVERY", 500)
+    told: list[int] = []
+    examination = check.Examination(beside=scene.vkey)
+    examination.log(scene.entries, iter(scene.heads), scene.nodes, 1051, told.append)
+    assert told == [500, 1000]
 
 
 @pytest.mark.parametrize(
