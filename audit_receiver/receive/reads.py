@@ -16,6 +16,7 @@ import json
 import os
 import pwd
 import socket
+import stat
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -39,8 +40,13 @@ class ReadsDoor:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen; a socket that a dead service left behind is replaced (we hold its lock)."""
+        """Listen; a socket that a dead service left behind is replaced (we hold its lock).
+
+        Raises OSError if there is something else in its place.
+        """
         with suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(self._path.lstat().st_mode):
+                raise OSError(f"{self._path} is not a socket; move it away")
             self._path.unlink()
         self._server = await asyncio.start_unix_server(
             self._serve, sock=_bind(self._path), limit=MOST_LINE_BYTES
@@ -104,14 +110,22 @@ def _bind(path: Path) -> socket.socket:
 def _parse(line: bytes) -> dict[str, Any]:
     try:
         told = json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise MalformedRequest(f"a read is told as one line of JSON: {exc}") from exc
     if not isinstance(told, dict) or told.get("command") not in COMMANDS:
         raise MalformedRequest(f"a read is told by one of {', '.join(COMMANDS)}")
     arguments = told.get("arguments", {})
-    if not isinstance(arguments, dict):
-        raise MalformedRequest("`arguments` is an object")
+    if not isinstance(arguments, dict) or not all(map(_is_plain, arguments.values())):
+        raise MalformedRequest(
+            "`arguments` is an object of strings, numbers, booleans, lists of them"
+        )
     return {"command": told["command"], "arguments": arguments}
+
+
+def _is_plain(value: Any) -> bool:
+    """Nothing deep: the writer thread walks through it."""
+    items = value if isinstance(value, list) else [value]
+    return all(item is None or isinstance(item, str | int | float) for item in items)
 
 
 def _user(uid: int) -> str:
