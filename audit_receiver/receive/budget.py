@@ -37,22 +37,33 @@ class Budget:
 
 
 class Share:
-    """What one request has taken; given back when it is left."""
+    """What one request has taken; given back when it is left.
 
-    __slots__ = ("_budget", "_taken")
+    A large request is read in a thread, which goes on when the sender hangs up and the share is
+    left: it gets no more then, because nobody would give it back.
+    """
+
+    __slots__ = ("_budget", "_left", "_lock", "_taken")
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self._lock = threading.Lock()
+        self._left = False
         self._taken = 0
 
     def __enter__(self) -> "Share":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._budget.give_back(self._taken)
-        self._taken = 0
+        with self._lock:
+            self._left = True
+            self._budget.give_back(self._taken)
+            self._taken = 0
 
     def grow(self, number: int) -> None:
         """Take more bytes or raise LedgerBusy."""
-        self._budget.take(number)
-        self._taken += number
+        with self._lock:
+            if self._left:
+                raise LedgerBusy("the sender has gone away")
+            self._budget.take(number)
+            self._taken += number

@@ -9,11 +9,11 @@ import logging
 from functools import lru_cache
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import LineTooLong
 
 from audit_receiver.errors import (
     LedgerBusy,
-    MalformedRequest,
     RequestTooLarge,
     SenderError,
     ShuttingDown,
@@ -53,7 +53,7 @@ class HttpServer:
         self._closing = False
         # No access log and no decompression: the one costs time, the other answers 500.
         self._runner = web.ServerRunner(
-            web.Server(
+            _Server(
                 self._handle,
                 access_log=None,
                 auto_decompress=False,
@@ -91,7 +91,7 @@ class HttpServer:
             media = codec.media_type(request.headers.get("Content-Type"))
             with self._intake.budget.share() as share:
                 return await self._export(request, signal, media, share)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, _SenderGone):
             raise
         except Exception as error:
             if not isinstance(error, SenderError):
@@ -129,7 +129,8 @@ class HttpServer:
         if declared is not None:
             self._refuse_if_too_large(declared)
             share.grow(declared)
-        if request.headers.get("Expect", "").lower() == "100-continue":
+        expects = request.headers.get("Expect", "").lower() == "100-continue"
+        if expects and request.version >= HttpVersion11:  # RFC 9110, 10.1.1
             await request.writer.write(_CONTINUE)
             request.writer.output_size = 0
         content = request.content
@@ -148,8 +149,8 @@ class HttpServer:
             raise LedgerBusy(
                 f"the body did not arrive within {BODY_SECONDS:g} s; send again"
             ) from None
-        except web.HTTPException as exc:
-            raise MalformedRequest(f"the body cannot be read: {exc.reason}") from exc
+        except ConnectionError as exc:
+            raise _SenderGone("the connection was lost before the body was complete") from exc
 
     async def _rest(self, content: Any, piece: bytes, count: bool, share: Share) -> bytes:
         pieces, size = [piece], len(piece)
@@ -169,6 +170,40 @@ class HttpServer:
                 f"the request body has {size} bytes or more, over the limit of"
                 f" {self._limits.max_bytes} (max_request_body_size); send smaller batches"
             )
+
+
+class _SenderGone(ConnectionError):
+    """Nobody is there to be answered; aiohttp ends such connections quietly."""
+
+
+class _Connection(web.RequestHandler):
+    """aiohttp's side of one connection, with our answers where it would give its own."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to bytes that are not HTTP, and the last net under our own faults."""
+        if isinstance(exc, _SenderGone) or request.writer.output_size > 0:
+            raise ConnectionError("nobody can be answered any more") from exc
+        if status == 400:
+            words = f"this is not HTTP/1.1 as served here: {' '.join((message or '').split())}"
+            code = 431 if isinstance(exc, LineTooLong) else 400
+            response = _error(Answer(code, "INVALID_ARGUMENT", words), None)
+        else:
+            response = _error(_answer(exc if isinstance(exc, Exception) else RuntimeError()), None)
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    """Makes our connections; without aiohttp's way of dropping options that it does not know."""
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
 
 
 def _answer(error: Exception) -> Answer:
