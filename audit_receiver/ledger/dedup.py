@@ -10,7 +10,7 @@ from audit_receiver.record import identity
 from audit_receiver.record.model import Draft
 
 Key = tuple[str | None, str]  # the header's time and id
-ROWS = 64  # keys or rows in one statement: few, long statements leave the GIL to the others
+ROWS = 256  # keys or rows in one statement: few, long statements leave the GIL to the others
 
 
 class Known(NamedTuple):

@@ -1,7 +1,7 @@
 """Which records are one and the same (DESIGN 3.7)."""
 
-import hmac
-from hashlib import sha3_256
+from functools import lru_cache
+from hashlib import sha3_256, sha256
 from typing import Any
 
 import orjson
@@ -30,7 +30,25 @@ def of_content(content_text: bytes) -> bytes:
 
 def tag(dedup_key: bytes, identity: bytes) -> str:
     """The header's `id`: the first 8 bytes of HMAC-SHA-256 over the identity, 16 hex digits."""
-    return hmac.digest(dedup_key, identity, "sha256")[:8].hex()
+    begun, ending = _hmac(dedup_key)
+    inner, outer = begun.copy(), ending.copy()
+    inner.update(identity)
+    outer.update(inner.digest())
+    return outer.hexdigest()[:16]
+
+
+@lru_cache(8)
+def _hmac(key: bytes) -> tuple[Any, Any]:
+    """HMAC-SHA-256 (RFC 2104) with its key already taken in: the inner and the outer hash.
+
+    The library's one-shot HMAC lets go of the interpreter at each call. The writer would then wait
+    for it, record by record, while the doors are busy: measured, half of its speed.
+    """
+    block = (sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+    return (
+        sha256(bytes(byte ^ 0x36 for byte in block)),
+        sha256(bytes(byte ^ 0x5C for byte in block)),
+    )
 
 
 def content(body: dict[str, Any]) -> bytes:
