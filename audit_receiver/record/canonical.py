@@ -108,7 +108,9 @@ def key(raw: bytes, flags: set[str]) -> str:
 def encode(value: CanonicalValue) -> bytes:
     """The canonical text of a canonical value, as UTF-8."""
     text = orjson.dumps(value, option=_FAST)
-    if _EXPONENT.search(text) or (not text.isascii() and _BEYOND_BMP.search(text)):
+    # orjson signs every exponent, so that most texts need no search for one.
+    exponent = (b"e-" in text or b"e+" in text) and _EXPONENT.search(text)
+    if exponent or (not text.isascii() and _BEYOND_BMP.search(text)):
         return jcs.text(value).encode()
     return text
 
