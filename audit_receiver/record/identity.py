@@ -34,7 +34,8 @@ def tag(dedup_key: bytes, identity: bytes) -> str:
     inner, outer = begun.copy(), ending.copy()
     inner.update(identity)
     outer.update(inner.digest())
-    return outer.hexdigest()[:16]
+    digest: str = outer.hexdigest()
+    return digest[:16]
 
 
 @lru_cache(8)
