@@ -122,7 +122,7 @@ class Intake:
         for drafts, ticket in handed:
             try:
                 self._appender.submit(drafts, ticket)
-            except RetryLater as error:
+            except Exception as error:  # its own alone: those behind it are handed over too
                 ticket(error)
 
     def _prepare(self, delivered: Delivered, share: Share) -> tuple[Walk, list[Any]]:

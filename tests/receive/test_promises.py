@@ -96,7 +96,9 @@ async def test_a_fault_of_ours_is_always_retryable(error: Exception, when: str) 
             done(error)
 
         door.stand_in.behave = behave
+        began = time.monotonic()
         await assert_retryable(door)
+        assert time.monotonic() - began < 2, "told at once, not when the deadline is over"
 
 
 async def test_an_unforeseen_fault_before_the_writer_is_retryable(
