@@ -153,10 +153,15 @@ class Reader:
         return self._by_key(sql, first, end)
 
     def nodes(self) -> Iterator[Row]:
-        """Nodes (level, idx, hash), level by level."""
-        levels = self._rows("SELECT DISTINCT level FROM main.node ORDER BY level")
-        for (level,) in levels:
-            yield from self._nodes_of(level)
+        """Nodes (level, idx, hash), level by level, whatever types stand there."""
+        where, place = "", tuple[Any, ...]()
+        while True:
+            sql = f"SELECT level, idx, hash FROM main.node{where} ORDER BY level, idx"
+            rows = self._rows(f"{sql} LIMIT {CHUNK_ROWS}", place)
+            yield from rows
+            if len(rows) < CHUNK_ROWS:
+                return
+            where, place = " WHERE (level, idx) > (?, ?)", rows[-1][:2]
 
     def subtree(self, size: int) -> Callable[[int, int], bytes]:
         """MTH(D[lo:hi]) of RFC 6962 for proofs over the first `size` entries."""
@@ -234,19 +239,6 @@ class Reader:
                 f"{self.path}: cannot be copied to {target.parent}: {exc}. It takes as much free"
                 " space there as the ledger is large"
             ) from exc
-
-    def _nodes_of(self, level: Any) -> Iterator[Row]:
-        sql = (
-            "SELECT level, idx, hash FROM main.node"
-            " WHERE level = ? AND idx >= ? AND idx <= ? ORDER BY idx"
-        )
-        first: Any = _FIRST_POSSIBLE
-        while True:
-            rows = self._rows(f"{sql} LIMIT {CHUNK_ROWS}", (level, first, _LAST_POSSIBLE))
-            yield from rows
-            if len(rows) < CHUNK_ROWS or rows[-1][1] == _LAST_POSSIBLE:
-                return
-            first = rows[-1][1] + 1
 
     def _by_key(self, sql: str, first: int, end: int) -> Iterator[Row]:
         """Rows in chunks, each chunk one transaction that is over before the caller sees a row."""

@@ -152,5 +152,7 @@ def _expected(body: dict[str, Any]) -> dict[str, Any]:
     if time := fields.time_of(kind, otlp):
         result["time"] = time
     if "duplicate_of" in body:
+        if type(body["duplicate_of"]) is not int:  # True equals 1
+            raise NotCanonical("shape", "`duplicate_of` is not a number")
         result["duplicate_of"] = body["duplicate_of"]
     return result

@@ -162,7 +162,7 @@ class AnchorChecker:
         elif root not in seen.heads:  # else the heads still say so, and what was changed is located
             self._findings.add(
                 "forked",
-                min(self.anchored_size, size - 1),
+                max(min(self.anchored_size, size - 1), 0),
                 max(size, 1) - 1,
                 f"{one.name}: the entries of this range are not those that the checkpoint covers",
                 root.hex(),

@@ -103,6 +103,29 @@ def test_whether_a_ledger_is_live_is_seen_by_its_lock(lab: LedgerLab) -> None:
     lab.check()
 
 
+@pytest.mark.parametrize(
+    "place", ["1, 'x'", "1, x'00'", "CAST(x'ff' AS TEXT), 0", "1, -9e999", "'x', 'y'", "2.5, 0"]
+)
+def test_no_node_of_a_tampered_file_is_passed_over(lab: LedgerLab, place: str) -> None:
+    filled(lab, 600)
+    tamper(
+        lab.path,
+        "PRAGMA ignore_check_constraints=ON",
+        f"INSERT INTO node VALUES ({place}, zeroblob(32))",
+    )
+    with Reader(lab.path) as reader:
+        assert len(list(reader.nodes())) == 3
+
+
+def test_nodes_come_in_order_over_the_ends_of_chunks(
+    lab: LedgerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(lab, 1300)
+    monkeypatch.setattr(reader_module, "CHUNK_ROWS", 2)
+    with Reader(lab.path) as reader:
+        assert [row[:2] for row in reader.nodes()] == [(1, idx) for idx in range(5)]
+
+
 def test_proofs_are_made_from_nodes_and_tail(lab: LedgerLab) -> None:
     filled(lab, 700)
     import hashlib

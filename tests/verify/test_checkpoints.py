@@ -1,5 +1,7 @@
 """Checkpoints from outside: what they cover, what they prove, and which prove nothing."""
 
+import base64
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -116,3 +118,11 @@ def test_the_empty_tree_is_no_anchor(scene: Scene) -> None:
     del scene.heads[0]
     report = scene.verify(notes=[note])
     assert (report.verdict, report.anchored_size) == ("intact_unanchored", 0)
+
+
+def test_a_fork_of_the_empty_tree_begins_at_the_first_entry(scene: Scene) -> None:
+    text = scene.note(END).replace(f"\n{END}\n", "\n0\n", 1).split("\n\n")[0] + "\n"
+    signature = scene.key.sign(text.encode())
+    line = base64.b64encode(scene.vkey.key_id.to_bytes(4, "big") + signature).decode()
+    note = f"{text}\n\u2014 {scene.vkey.name} {line}\n"
+    assert scene.found(notes=[note]) == {("forked", 0, 0)}

@@ -1,8 +1,12 @@
 """Chains that were recomputed after a change, with and without the key."""
 
+from typing import Any
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from audit_receiver.verify.findings import Findings
+from audit_receiver.verify.tallies import Tallies
 from tests.verify.scene import Scene, vkey_of
 
 K = 400  # inside the commit of 300: entries 287 to 586
@@ -120,3 +124,30 @@ def test_another_key_and_everything_signed_anew_is_found_by_key_or_checkpoint(
         assert scene.found(beside=pinned) == {("key", 0, 0)}
         expected = {("key", 0, TAIL)} if renamed == name else {("forked", 0, TAIL)}
         assert scene.found(beside=vkey, notes=[outside]) == expected
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"), [(1, True), (0, False), (None, None), (1, "1"), (None, False)]
+)
+def test_what_a_record_repeats_is_a_number_in_header_and_body(
+    scene: Scene, stated: int | None, said: Any
+) -> None:
+    """In Python True equals 1, and a member that is null looks like one that is not there."""
+    scene.edit_body(K, lambda body: body.update(duplicate_of=said))
+    scene.refit(K)
+    if stated is not None:
+        flags = sorted({*scene.header(K)["flags"], "duplicate"})
+        scene.edit_header(K, lambda header: header.update(duplicate_of=stated, flags=flags))
+    scene.rechain(K)
+    scene.regrow()
+    scene.resign()
+    assert scene.found() == {("canonical", K, K)}
+
+
+@pytest.mark.parametrize(("count", "first"), [(1, 0), (True, 0), (1, False), (True, False)])
+def test_a_tally_is_a_number_and_not_a_word_that_equals_it(count: Any, first: Any) -> None:
+    findings = Findings()
+    tallies = Tallies(findings)
+    tallies.counts["login", "success"] = 1
+    tallies.heartbeat(2, {"from": first, "tallies": [["login", "success", count]], "to": 1})
+    assert bool(findings) is (type(count) is bool or type(first) is bool)
