@@ -49,6 +49,8 @@ def command(ledger: Path, form: str, target: Path | None, force: bool, **options
 
     wanted = build(options)
     with ledgers.open_trusted(ledger) as reader, output.progress("searching", None) as bar:
+        if target is not None and reader.files.holds(target):
+            raise click.UsageError(f"{target} belongs to the ledger; choose another name")
         size = reader.size()
         seqs = sorted(ledgers.found(reader, wanted))
         about = {**wanted.as_dict(), "format": form, "records": len(seqs)}

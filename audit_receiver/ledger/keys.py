@@ -2,7 +2,7 @@
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from audit_receiver.errors import LedgerError
@@ -43,6 +43,13 @@ class LedgerFiles:
             draft=ledger.with_suffix(".creating"),
         )
 
+    def holds(self, path: Path) -> bool:
+        """Whether this is the name of one of these files, or of one of SQLite's own."""
+        real = self.ledger.resolve()
+        sqlite = [real.with_name(f"{real.name}{end}") for end in ("-wal", "-shm", "-journal")]
+        taken = (*astuple(self), *astuple(LedgerFiles.beside(real)), *sqlite)
+        return _place(path) in map(_place, taken)
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -50,6 +57,11 @@ class Keys:
 
     signer: SignerKey
     dedup: bytes
+
+
+def _place(path: Path) -> Path:
+    """The directory entry itself: a link that stands there is not followed."""
+    return path.parent.resolve() / path.name
 
 
 def create(files: LedgerFiles, origin: str) -> tuple[Keys, VerifierKey]:

@@ -14,6 +14,7 @@ import pytest
 from audit_receiver import export
 from audit_receiver.query import COLUMNS
 from tests.cli.conftest import Populated, Result
+from tests.kit.attacker import copy_of
 from tests.kit.lab import LedgerLab, draft
 
 Command = Callable[..., Result]
@@ -229,3 +230,33 @@ def test_json_is_one_array(count: int, expected: list[dict[str, int]]) -> None:
     stream = io.BytesIO()
     assert export.write_json(["a"], [(number,) for number in range(count)], stream) == count
     assert json.loads(stream.getvalue()) == expected
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("way", ["straight", "about", "link"])
+def test_an_export_never_takes_the_place_of_the_ledger(
+    command: Command, populated: Populated, tmp_path: Path, suffix: str, way: str
+) -> None:
+    ledger = copy_of(populated.path, tmp_path)
+    asked = ledger
+    if way == "link":
+        (tmp_path / "other").mkdir()
+        asked = tmp_path / "other" / "link.db"
+        asked.symlink_to(ledger)
+        asked.with_suffix(".vkey").symlink_to(ledger.with_suffix(".vkey"))
+    target = tmp_path / ("../" + tmp_path.name if way == "about" else "") / f"{ledger.name}{suffix}"
+    before = ledger.read_bytes()
+    result = command("export", asked, "--output", target, "--force")
+    assert result.code == 2
+    assert "belongs to the ledger" in result.err
+    assert ledger.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", ["key", "vkey", "logkey", "dedup", "lock", "sock", "creating"])
+def test_an_export_takes_no_name_of_a_file_beside_the_ledger(
+    command: Command, populated: Populated, tmp_path: Path, suffix: str
+) -> None:
+    ledger = copy_of(populated.path, tmp_path)
+    result = command("export", ledger, "--output", ledger.with_suffix(f".{suffix}"), "--force")
+    assert result.code == 2
+    assert "belongs to the ledger" in result.err
