@@ -18,7 +18,7 @@ DEFAULT_LIMIT = 100
 @filter_options
 @click.option(
     "--limit",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 2**53),
     default=DEFAULT_LIMIT,
     show_default=True,
     help="At most so many, the newest; 0: all.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audit_receiver.cli.output import say
+from audit_receiver.cli.output import safe, say
 
 if TYPE_CHECKING:
     from audit_receiver.tlog.note import VerifierKey
@@ -100,7 +100,9 @@ def _check_ledger(
     from audit_receiver.verify import findings
 
     pinned = read_key(vkey) if vkey is not None else None
-    checkpoints = [(str(note), note.read_bytes().decode("utf-8", "replace")) for note in notes]
+    checkpoints = [
+        (safe(str(note)), note.read_bytes().decode("utf-8", "replace")) for note in notes
+    ]
     question = examine.Question(ledger, pinned, checkpoints, every_head)
     try:
         report = _examined(question)
@@ -108,7 +110,7 @@ def _check_ledger(
         if form == "text":
             raise
         say(f"error: {exc}")
-        report = _nothing_judged(str(exc), pinned is not None)
+        report = _nothing_judged(safe(str(exc)), pinned is not None)
     if form == "json":
         _print_json(report)
     else:

@@ -1,9 +1,9 @@
 """Periods as people write them: 90d, 2026-03-31, 2026-03-31T10:00:00+02:00. All in UTC inside."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from audit_receiver.record.timestamp import SECOND
+from audit_receiver.record.timestamp import LAST, SECOND
 
 _DURATION = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d|w)\Z")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
@@ -28,8 +28,8 @@ def instant(text: str, end: bool = False) -> int:
     Raises ValueError.
     """
     if _DAY.match(text):
-        day = _parse(f"{text}T00:00:00+00:00", text)
-        return _nanos(day + timedelta(days=1) if end else day)
+        day = _nanos(_parse(f"{text}T00:00:00+00:00", text))
+        return _bounded(day + _UNITS["d"] * SECOND if end else day)
     nanos = 0
     plain = text.upper().replace(" ", "T", 1)
     if "." in plain:
@@ -40,7 +40,12 @@ def instant(text: str, end: bool = False) -> int:
     moment = _parse(plain, text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone; write Z for UTC: {plain}Z")
-    return _nanos(moment) + nanos
+    return _bounded(_nanos(moment) + nanos)
+
+
+def _bounded(unix_nano: int) -> int:
+    """Behind the last time that a record can state, everything is the end of time."""
+    return min(unix_nano, LAST + 1)
 
 
 def _parse(text: str, given: str) -> datetime:

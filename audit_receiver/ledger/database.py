@@ -5,6 +5,7 @@ closing any other descriptor of it would drop SQLite's POSIX locks.
 """
 
 import hashlib
+import os
 import sqlite3
 from collections.abc import Iterable
 from importlib import resources
@@ -158,7 +159,7 @@ _MEND = {
 
 
 def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(str(path.absolute()))}?mode={mode}"
+    return f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
 
 
 def _bytes(value: object) -> bytes:

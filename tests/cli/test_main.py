@@ -14,6 +14,7 @@ import pytest
 from audit_receiver import __version__, errors
 from audit_receiver.cli import main, output
 from tests.cli.conftest import Populated, Result
+from tests.kit.attacker import copy_of
 from tests.kit.lab import LedgerLab, draft
 from tests.kit.server import COMMAND, environment
 
@@ -274,3 +275,25 @@ def test_a_bar_is_shown_on_a_terminal_once_work_takes_long(
         for done in range(0, 1001, 100):
             bar.reach(done)
     assert ("checking entries" in screen.getvalue()) is shown
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_names_of_files_that_are_no_text_are_no_trouble(
+    populated: Populated, tmp_path: Path, form: str
+) -> None:
+    ledger = copy_of(populated.path, tmp_path, os.fsdecode(b"led\xffger.db"))
+    tip = tmp_path / os.fsdecode(b"n\xffte.txt")
+    tip.write_bytes(populated.notes[populated.size].read_bytes())
+    bad = tmp_path / os.fsdecode(b"b\xffd.txt")
+    bad.write_bytes(b"no note")
+    note = ("--checkpoint", str(tip))
+    for words, code in (
+        (("verify", ledger, *note, "--format", form), 0),
+        (("verify", ledger, *note, "--checkpoint", str(bad), "--format", form), 2),
+        (("verify", tmp_path / os.fsdecode(b"gone\xff.db"), "--format", form), 2),
+        (("search", ledger, "--limit", "1"), 0),
+        (("checkpoint", ledger), 0),
+        (("prove", ledger, "5"), 0),
+    ):
+        result = _run(*words)
+        assert (result.returncode, b"Traceback" in result.stderr) == (code, False), result.stderr

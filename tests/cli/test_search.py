@@ -318,3 +318,18 @@ def _plan(path: Path, engine: str, sql: str, parameters: tuple[Any, ...]) -> str
     finally:
         connection.close()
     return " | ".join(row[3] for row in rows)
+
+
+def test_a_limit_beyond_what_sqlite_can_count_is_wrong_use(
+    command: Command, populated: Populated
+) -> None:
+    result = command("search", populated.path, "--limit", str(2**63))
+    assert (result.code, result.out) == (2, "")
+    assert "--limit" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_the_last_day_of_the_calendar_is_a_period_without_end(
+    command: Command, populated: Populated
+) -> None:
+    assert len(_seqs(command, populated, "--to", "9999-12-31")) == 560

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from audit_receiver.cli.when import duration, instant
+from audit_receiver.record import timestamp
 from tests.kit.lab import SECOND
 
 
@@ -51,6 +52,13 @@ def test_a_day_as_an_end_is_included_and_a_time_is_not() -> None:
     assert instant("2026-03-31", end=True) == instant("2026-04-01")
     assert instant("2026-12-31", end=True) == instant("2027-01-01")
     assert instant("2026-03-31T00:00:00Z", end=True) == instant("2026-03-31")
+
+
+@pytest.mark.parametrize("text", ["2555-01-01", "9999-12-31", "9999-12-31T23:59:59-23:00"])
+@pytest.mark.parametrize("end", [True, False])
+def test_what_lies_behind_all_times_is_their_end(text: str, end: bool) -> None:
+    assert instant(text, end) == timestamp.LAST + 1
+    assert timestamp.parse(timestamp.render(instant(text, end) - 1)) == timestamp.LAST
 
 
 @pytest.mark.parametrize(
