@@ -72,7 +72,7 @@ def _fsync_ms(folder: Path) -> float:
 
 def show(result: dict[str, Any]) -> None:
     """Print everything in `result`, with its ratios and targets."""
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 170)
     m = result["machine"]
     console.print(
         f"audit-receiver {m['version']} on {m['cpu']}, {m['cores']} cores shared with the load,"

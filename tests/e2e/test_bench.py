@@ -80,6 +80,6 @@ def test_the_limit_writes_the_same_entries_with_a_head_for_each_group(tmp_path: 
     found = limit.measure(lab.path, tmp_path)
     [(size,)] = lab.rows("SELECT count(*) FROM entry")
     assert found.entries == size
-    lab.path = tmp_path / "limit-schema.db"
+    lab.path = tmp_path / "limit-schema-0.db"
     assert lab.rows("SELECT count(*), max(seq) FROM entry") == [(size, size - 1)]
     assert lab.rows("SELECT max(size), count(*) FROM head") == [(size, -(-size // found.group))]
