@@ -39,33 +39,50 @@ class ValueReader:
             pairs: repeated KeyValue.
             careful: there may be unknown fields in it.
         """
-        result: Attributes = {}
-        flags, key = self.flags, canonical.key
+        listed = list(pairs)
+        return self.named([pair.key for pair in listed], listed, careful)
+
+    def named(
+        self, keys: list[bytes], pairs: list[Any], careful: bool
+    ) -> tuple[Attributes, str | None]:
+        """`attributes` where the keys of the pairs were read already."""
         self._count(len(pairs))
-        lossy = careful and self._has_unknown(pairs)
-        for pair in pairs:
-            value = pair.value
-            text = value.string_value
-            if text and not careful:  # nearly always
-                try:
-                    plain = text.decode()
-                except UnicodeDecodeError:
-                    plain = "\0"
-                found = plain if "\0" not in plain else canonical.of_string(text, flags)
-            elif pair.HasField("value"):
-                found = self.value(value, careful)
-            else:
-                found = canonical.raw_value(b"", flags)
-            result[key(pair.key, flags)] = found
+        values = self._each(pairs) if careful else self._plain(pairs)
+        result: Attributes = dict(zip(canonical.keys(keys, self.flags), values, strict=True))
         repeated = len(result) != len(pairs)
+        lossy = careful and self._has_unknown(pairs)
         if not (repeated or lossy):
             return result, None
         if repeated:
-            flags.add("duplicate_keys")
+            self.flags.add("duplicate_keys")
         if lossy:
-            flags.add("raw_value")
+            self.flags.add("raw_value")
         whole = KeyValueList(values=pairs).SerializeToString()
         return result, base64.b64encode(whole).decode()
+
+    def _plain(self, pairs: list[Any]) -> list[CanonicalValue]:
+        """The values of pairs without unknown fields: nearly all are strings, so all at once."""
+        raws = [pair.value.string_value for pair in pairs]
+        try:
+            # No text has U+0000 in it, or there are more pieces; and none runs into the next.
+            found: list[CanonicalValue] = [*b"\0".join(raws).decode().split("\0")]
+        except UnicodeDecodeError:
+            found = []
+        if len(found) != len(raws):
+            return self._each(pairs, careful=False)
+        if not all(raws):
+            for place, raw in enumerate(raws):
+                if not raw:  # another type, or an empty string
+                    found[place] = self._of_pair(pairs[place], careful=False)
+        return found
+
+    def _each(self, pairs: list[Any], careful: bool = True) -> list[CanonicalValue]:
+        return [self._of_pair(pair, careful) for pair in pairs]
+
+    def _of_pair(self, pair: Any, careful: bool) -> CanonicalValue:
+        if pair.HasField("value"):
+            return self.value(pair.value, careful)
+        return canonical.raw_value(b"", self.flags)
 
     def value(self, value: Any, careful: bool, level: int = 1) -> CanonicalValue:
         """One AnyValue that is present, `level` deep."""

@@ -24,12 +24,23 @@ _NO_EVENTS: tuple[Attributes, ...] = ()
 
 
 def span(
-    item: Any, careful: bool, reader: ValueReader, resource: Shared, scope: Shared
+    item: Any,
+    named: tuple[list[bytes], list[Any]],
+    careful: bool,
+    reader: ValueReader,
+    resource: Shared,
+    scope: Shared,
 ) -> Observation:
-    """One span. `careful`: there may be unknown fields in it."""
+    """One span.
+
+    Args:
+        item: the message.
+        named: the keys of its attributes, and these, as lists.
+        careful: there may be unknown fields in it.
+    """
     flags = reader.flags
     flags.clear()
-    attributes, attributes_raw = reader.attributes(item.attributes, careful)
+    attributes, attributes_raw = reader.named(*named, careful)
     otlp: Object = {}
     trace_id = add_id(otlp, "trace_id", item.trace_id, NO_TRACE, flags, needed=True)
     span_id = add_id(otlp, "span_id", item.span_id, NO_SPAN, flags, needed=True)
@@ -84,12 +95,17 @@ def span(
 
 
 def log(
-    item: Any, careful: bool, reader: ValueReader, resource: Shared, scope: Shared
+    item: Any,
+    named: tuple[list[bytes], list[Any]],
+    careful: bool,
+    reader: ValueReader,
+    resource: Shared,
+    scope: Shared,
 ) -> Observation:
-    """One log record. `careful`: there may be unknown fields in it."""
+    """One log record; arguments as `span`."""
     flags = reader.flags
     flags.clear()
-    attributes, attributes_raw = reader.attributes(item.attributes, careful)
+    attributes, attributes_raw = reader.named(*named, careful)
     otlp: Object = {}
     if time := item.time_unix_nano:
         otlp["time"] = timestamp.render(time)

@@ -48,7 +48,7 @@ class _Walker:
         self.shared_bytes = 0
         self.kind: Any = Span if signal == "traces" else LogRecord
         self.convert = convert.span if signal == "traces" else convert.log
-        self.is_audit = _is_audit_span if signal == "traces" else _is_audit_log
+        self.is_audit: Any = _is_audit_span if signal == "traces" else _is_audit_log
 
     def run(self) -> Walk:
         received: dict[str, int] = {}
@@ -79,11 +79,18 @@ class _Walker:
             for done, raw in enumerate(scope.items):  # noqa: B007 (read where it fails)
                 item = check(kind, raw)
                 # A word of the rule has to stand in the bytes, or no name or key can match it.
-                if not everything and not (_has_any(words, raw) and is_audit(item, rule)):
+                if not (everything or _has_any(words, raw)):
+                    continue
+                pairs = list(item.attributes)
+                keys = [pair.key for pair in pairs]
+                if not (everything or rule.wants_any(keys) or is_audit(item, keys, pairs, rule)):
                     continue
                 if common is None:
                     common = self._shared(group, scope)
-                found.append(into(*settle(item, raw), reader, *common))
+                whole, careful = settle(item, raw)
+                if whole is not item:
+                    pairs = list(whole.attributes)
+                found.append(into(whole, (keys, pairs), careful, reader, *common))
                 self._count_shared(*common)
         except MalformedRequest as error:
             where = envelope.path(self.signal, number, index, done)
@@ -105,24 +112,20 @@ class _Walker:
             )
 
 
-def _is_audit_log(item: Any, rule: Rule) -> bool:
+def _is_audit_log(item: Any, keys: list[bytes], pairs: list[Any], rule: Rule) -> bool:
+    """Whether a log record is audit by its event name: the field, or the attribute of old."""
     if item.event_name and rule.wants_name(item.event_name):
         return True
-    for pair in item.attributes:
-        key = pair.key
-        if rule.wants_key(key) or (
-            key == b"event.name" and rule.wants_name(pair.value.string_value)
-        ):
-            return True
-    return False
+    return b"event.name" in keys and any(
+        key == b"event.name" and rule.wants_name(pair.value.string_value)
+        for key, pair in zip(keys, pairs, strict=True)
+    )
 
 
-def _is_audit_span(item: Any, rule: Rule) -> bool:
-    if rule.wants_name(item.name) or any(rule.wants_key(pair.key) for pair in item.attributes):
-        return True
-    # A span event is audit by its attributes, or by its name as a log's; its span goes with it.
-    return any(
-        rule.wants_name(event.name) or any(rule.wants_key(pair.key) for pair in event.attributes)
+def _is_audit_span(item: Any, _keys: list[bytes], _pairs: list[Any], rule: Rule) -> bool:
+    """Whether a span is audit by its name, or by an event's name or attributes."""
+    return rule.wants_name(item.name) or any(
+        rule.wants_name(event.name) or rule.wants_any([pair.key for pair in event.attributes])
         for event in item.events
     )
 

@@ -2,8 +2,7 @@
 
 from hashlib import sha3_256
 
-from audit_receiver.record import fields, header, identity
-from audit_receiver.record.canonical import encode as canonical
+from audit_receiver.record import canonical, fields, header, identity
 from audit_receiver.record.model import AuditRecord, Draft
 
 SALT_BYTES = 16
@@ -20,18 +19,18 @@ def encode(record: AuditRecord, peer: bytes, salts: bytes) -> Draft:
     """
     observation, audit = record.observation, record.audit
     kind, otlp, raw = observation.kind, observation.otlp, observation.attributes_raw
-    subject = canonical({**record.subject, "salt": salts[SALT_BYTES:].hex()})
-    first = b'{"attributes":' + canonical(observation.attributes)
+    subject = canonical.encode_strings({**record.subject, "salt": salts[SALT_BYTES:].hex()})
+    first = b'{"attributes":' + canonical.encode(observation.attributes)
     if raw is not None:
         first += b',"attributes_raw":"' + raw.encode() + b'"'
-    second = b',"kind":"' + kind.encode() + b'","otlp":' + canonical(otlp)
+    second = b',"kind":"' + kind.encode() + b'","otlp":' + canonical.encode(otlp)
     resource = b',"resource":' + observation.resource.text.encode()
     scope = b',"scope":' + observation.scope.text.encode()
     text = b"".join(
         (
             first,
             b',"audit":',
-            canonical(audit),
+            canonical.encode_strings(audit),
             second,
             b"" if peer == NOTHING else b',"peer":' + peer,
             resource,

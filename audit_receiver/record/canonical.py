@@ -25,8 +25,8 @@ REASONS = ("not JSON", "repeated key", "key order", "number form", "spelling")
 _FAST = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _CANONICAL_NAN = 0x7FF8000000000000
 _BEYOND_BMP = re.compile(b"[\xf0-\xf4]")  # first byte of a character of four bytes
-_EXPONENT = re.compile(rb"e[+-]?[0-9]+(?:[,}\]]|\Z)")  # 4e-6, and integral doubles from 1e16 on
-_INTEGRAL = re.compile(rb"\.0(?:[,}\]]|\Z)")  # smaller ones
+_TINY = re.compile(rb"e-6(?:[,}\]]|\Z)")  # 4e-6, which RFC 8785 writes 0.000004
+_INTEGRAL = re.compile(rb"(?:\.0|e\+[0-9]+)(?:[,}\]]|\Z)")  # orjson signs every exponent
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _keys: dict[bytes, str] = {}
 
@@ -105,14 +105,24 @@ def key(raw: bytes, flags: set[str]) -> str:
     return text
 
 
+def keys(raws: list[bytes], flags: set[str]) -> list[str]:
+    """`key` for each of a list; the same ones come again and again."""
+    names: list[Any] = list(map(_keys.get, raws))
+    return names if all(names) else [key(raw, flags) for raw in raws]
+
+
 def encode(value: CanonicalValue) -> bytes:
     """The canonical text of a canonical value, as UTF-8."""
     text = orjson.dumps(value, option=_FAST)
-    # orjson signs every exponent, so that most texts need no search for one.
-    exponent = (b"e-" in text or b"e+" in text) and _EXPONENT.search(text)
-    if exponent or (not text.isascii() and _BEYOND_BMP.search(text)):
+    if (b"e-6" in text and _TINY.search(text)) or (not text.isascii() and _BEYOND_BMP.search(text)):
         return jcs.text(value).encode()
     return text
+
+
+def encode_strings(value: CanonicalValue) -> bytes:
+    """`encode` for a value without any number in it: strings in lists and maps."""
+    text = orjson.dumps(value, option=_FAST)
+    return text if text.isascii() or not _BEYOND_BMP.search(text) else jcs.text(value).encode()
 
 
 def decode(text: bytes) -> CanonicalValue:
@@ -123,7 +133,7 @@ def decode(text: bytes) -> CanonicalValue:
         raise NotCanonical("not JSON", f"the text is not JSON: {exc}") from exc
     try:
         again = encode(value)
-        if b".0" in again and _INTEGRAL.search(again):
+        if (b".0" in again or b"e+" in again) and _INTEGRAL.search(again):
             again = jcs.text(value).encode()
     except (orjson.JSONEncodeError, RecursionError) as exc:
         reason = "number form" if "Integer" in str(exc) else "not JSON"

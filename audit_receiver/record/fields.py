@@ -25,6 +25,9 @@ FORBIDDEN = (  # code points, first and last
 )
 MOST_REMEMBERED = 16_384  # senders choose the values, so what is remembered is bounded
 
+# action, actor_type, environment, event, outcome, service, target_type, tenant; what is withheld
+Found = tuple[str, str, str, str, str, str, str, str, tuple[str, ...]]
+
 _FORBIDDEN = frozenset(chr(code) for first, last in FORBIDDEN for code in range(first, last + 1))
 _tokens: set[str] = set()  # values that were found to be tokens
 
@@ -58,7 +61,7 @@ def of_record(
     otlp: dict[str, Any],
     attributes: Attributes,
     resource_attributes: Attributes,
-) -> tuple[str, str, str, str, str, str, str, str, tuple[str, ...]]:
+) -> Found:
     """The tokens that the parts of a body decide, "" for a key that is left out.
 
     Returns:

@@ -32,34 +32,38 @@ def fixed(
     body_sha3: str,
     subject_sha3: str,
     time: str | None,
-    found: tuple[str, str, str, str, str, str, str, str, tuple[str, ...]],
+    found: fields.Found,
 ) -> Fixed:
     """The four runs of header text that do not depend on the entry's place.
 
     `found` is what `fields.of_record` returns.
     """
+    head, middle, kinds, service, rest = _tokens_text(kind, found)
+    subject = f',"subject":"{subject_sha3}"' if subject_sha3 else ""
+    when = f',"time":"{time}"' if time else ""
+    return f'{head}"body":"{body_sha3}",', middle, kinds, f'{service}{subject}{rest}{when},"v":1}}'
+
+
+@lru_cache(4096)
+def _tokens_text(kind: str, found: fields.Found) -> tuple[str, str, str, str, str]:
+    """What the tokens of a record say, in runs: the same ones come again and again."""
     action, actor_type, environment, event, outcome, service, target_type, tenant, _ = found
-    head = '{"action":"' + action + '",' if action else "{"
+    head = "{"
+    if action:
+        head += f'"action":"{action}",'
     if actor_type:
-        head += '"actor_type":"' + actor_type + '",'
-    head += '"body":"' + body_sha3 + '",'
-    middle = '"environment":"' + environment + '",' if environment else ""
+        head += f'"actor_type":"{actor_type}",'
+    middle = f'"environment":"{environment}",' if environment else ""
     if event:
-        middle += '"event":"' + event + '",'
-    kinds = '"kind":"' + kind + '",'
+        middle += f'"event":"{event}",'
+    kinds = f'"kind":"{kind}",'
     if outcome:
-        kinds += '"outcome":"' + outcome + '",'
+        kinds += f'"outcome":"{outcome}",'
     kinds += '"prev":"'
-    tail = ',"service":"' + service + '"' if service else ""
-    if subject_sha3:
-        tail += ',"subject":"' + subject_sha3 + '"'
-    if target_type:
-        tail += ',"target_type":"' + target_type + '"'
+    rest = f',"target_type":"{target_type}"' if target_type else ""
     if tenant:
-        tail += ',"tenant":"' + tenant + '"'
-    if time:
-        tail += ',"time":"' + time + '"'
-    return head, middle, kinds, tail + ',"v":1}'
+        rest += f',"tenant":"{tenant}"'
+    return head, middle, kinds, f',"service":"{service}"' if service else "", rest
 
 
 def render(

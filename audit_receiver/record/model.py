@@ -48,7 +48,6 @@ class AuditRecord(NamedTuple):
     audit: dict[str, Any]  # the body's `audit` object, strings only but for roles
     subject: dict[str, str]  # {"actor", "actor_type", "target"} as present; the salt is added later
     service: str  # resource service.name as text, "" if none
-    environment: str
     tenant: str
     flags: frozenset[str]  # the observation's and the normaliser's
 

@@ -6,8 +6,7 @@ flagged.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from audit_receiver.record import aliases, canonical, fields
 from audit_receiver.record.canonical import text_of
@@ -16,7 +15,17 @@ from audit_receiver.record.model import Attributes, AuditRecord, CanonicalValue,
 _STATUS_OUTCOME = {1: "success", 2: "failure"}  # opentelemetry.proto.trace.v1.Status.StatusCode
 _UNKNOWN = "unknown"
 
-Index = dict[str, tuple[tuple[str, int], ...]]  # attribute key -> (field, rank within the field)
+MOST_PLANS = 2048  # senders choose the keys, so what is remembered is bounded
+MOST_PLAN_CHARACTERS = 4096  # of the keys of an attribute list whose plan is remembered
+
+
+class Plan(NamedTuple):
+    """Which attributes of a list answer which fields: it depends on their keys alone."""
+
+    plain: tuple[tuple[str, str], ...]  # (field, key) where one attribute answers, nearly always
+    contested: tuple[tuple[str, tuple[str, ...]], ...]  # (field, keys by rank) where several do
+    roles: tuple[str, ...]
+    outcome: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +35,7 @@ class Vocabulary:
     extra: Mapping[str, Sequence[str]] = field(default_factory=dict)
     tenant: str = ""  # the attribute that names the tenant; none if empty
     table: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
-    index: Index = field(init=False, repr=False, compare=False)
+    _plans: dict[tuple[str, ...], Plan] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         unknown = set(self.extra) - set(aliases.ALIASES)
@@ -41,21 +50,40 @@ class Vocabulary:
         }
         if self.tenant:
             table["tenant"] = (_key(self.tenant), *table["tenant"])
-        index: Index = {}
-        for name, keys in table.items():
-            for rank, key in enumerate(keys):
-                index[key] = (*index.get(key, ()), (name, rank))
         object.__setattr__(self, "table", table)
-        object.__setattr__(self, "index", index)
+        object.__setattr__(self, "_plans", {})
+
+    def plan(self, attributes: Attributes) -> Plan:
+        """Which of these attributes answer which field; the same keys come again and again."""
+        keys = tuple(attributes)
+        plan = self._plans.get(keys)
+        if plan is None:
+            plan = self._plan(attributes)
+            if len(self._plans) < MOST_PLANS and sum(map(len, keys)) <= MOST_PLAN_CHARACTERS:
+                self._plans[keys] = plan
+        return plan
+
+    def _plan(self, attributes: Attributes) -> Plan:
+        answers = {
+            name: tuple(key for key in known if key in attributes)
+            for name, known in self.table.items()
+        }
+        roles, outcome = answers.pop("roles"), answers.pop("outcome")
+        return Plan(
+            tuple((name, keys[0]) for name, keys in answers.items() if len(keys) == 1),
+            tuple((name, keys) for name, keys in answers.items() if len(keys) > 1),
+            roles,
+            outcome,
+        )
 
 
 def normalise(observation: Observation, vocabulary: Vocabulary) -> AuditRecord:
     """Find who, what, when, from where, on what, with which result; flag what is missing."""
     finder = _Finder(observation, vocabulary)
-    find, flags = finder.text, finder.flags
+    said, flags = finder.texts, finder.flags
     audit: dict[str, Any] = {}
     subject: dict[str, str] = {}
-    if action := find("action"):
+    if action := said.get("action"):
         audit["action"] = action
     if not action or _is_unknown(action):
         flags.add("missing_action")
@@ -63,38 +91,35 @@ def normalise(observation: Observation, vocabulary: Vocabulary) -> AuditRecord:
         audit["actor"] = actor
         subject["actor"] = actor.get("id", "")
         subject["actor_type"] = actor.get("type", "")
-    if roles := finder.roles():
-        audit.setdefault("actor", {})["roles"] = roles
-    if change := finder.change():
+    if finder.roles:
+        audit.setdefault("actor", {})["roles"] = finder.roles
+    if change := {name: said[name] for name in ("field", "new", "old") if name in said}:
         audit["change"] = change
     outcome, denial = finder.outcome(observation.status_code)
     if outcome:
         audit["outcome"] = outcome
     else:
         flags.add("missing_outcome")
-    if reason := find("reason") or denial:
+    if reason := said.get("reason") or denial:
         audit["reason"] = reason
-    if record_id := find("record_id"):
-        audit["record_id"] = record_id
-    if session_id := find("session_id"):
-        audit["session_id"] = session_id
+    for name in ("record_id", "session_id"):
+        if name in said:
+            audit[name] = said[name]
     if source := finder.pair("source", "source_type"):
         audit["source"] = source
     if target := finder.pair("target", "target_type"):
         audit["target"] = target
         subject["target"] = target.get("id", "")
-    tenant = find("tenant") or finder.around(vocabulary.table["tenant"])
+    tenant = said.get("tenant") or finder.around(vocabulary.table["tenant"])
     if tenant:
         audit["tenant"] = tenant
     if not observation.time_unix_nano:
         flags.add("missing_time")
-    resource = observation.resource.attributes
     return AuditRecord(
         observation,
         audit,
         {name: text for name, text in subject.items() if text},
-        fields.resource_text(resource, aliases.SERVICE)[0],
-        fields.resource_text(resource, aliases.ENVIRONMENT)[0],
+        fields.resource_text(observation.resource.attributes, aliases.SERVICE)[0],
         tenant or "",
         observation.flags.union(flags) if flags else observation.flags,
     )
@@ -103,30 +128,54 @@ def normalise(observation: Observation, vocabulary: Vocabulary) -> AuditRecord:
 class _Finder:
     """What the alias table finds in one record: its own attributes first, then its events'."""
 
-    __slots__ = ("_found", "_observation", "flags")
+    __slots__ = ("_observation", "_outcomes", "flags", "roles", "texts")
 
     def __init__(self, observation: Observation, vocabulary: Vocabulary) -> None:
         self.flags: set[str] = set()
+        self.texts: dict[str, str] = {}  # the first value of a field that says something
+        self.roles: list[str] = []
         self._observation = observation
-        # field -> (rank, value), the ranks of an event behind all ranks of what comes before it
-        self._found: dict[str, list[tuple[int, CanonicalValue]]] = {}
-        self._look(observation.attributes, vocabulary.index, 0)
-        place = 0
+        self._outcomes: list[CanonicalValue] = []
+        self._look(observation.attributes, vocabulary)
         for attributes in observation.event_attributes:
             if attributes:
-                place += 1 << 16
-                self._look(attributes, vocabulary.index, place)
+                self._look(attributes, vocabulary)
 
-    def _look(self, attributes: Attributes, index: Index, place: int) -> None:
-        found = self._found
-        for key in attributes:
-            if key in index:
-                for name, rank in index[key]:
-                    candidate = (place + rank, attributes[key])
-                    if name in found:
-                        found[name].append(candidate)
-                    else:
-                        found[name] = [candidate]
+    def _look(self, attributes: Attributes, vocabulary: Vocabulary) -> None:
+        """Add what these attributes say where nothing else did."""
+        texts = self.texts
+        plan = vocabulary.plan(attributes)
+        for name, key in plan.plain:
+            value = attributes[key]
+            if value and name not in texts and type(value) is str and value.isprintable():
+                texts[name] = value
+            else:
+                self._first(name, attributes, (key,))
+        for name, keys in plan.contested:
+            self._first(name, attributes, keys)
+        if plan.roles:
+            self._look_for_roles(attributes, plan.roles)
+        if plan.outcome:
+            self._outcomes += [attributes[key] for key in plan.outcome]
+
+    def _first(self, name: str, attributes: Attributes, keys: tuple[str, ...]) -> None:
+        """The first value that says something; "unknown" stays only if nothing better follows."""
+        for key in keys:
+            if name in self.texts and not _is_unknown(self.texts[name]):
+                return
+            if (text := self._clean(attributes[key])) and (
+                name not in self.texts or not _is_unknown(text)
+            ):
+                self.texts[name] = text
+
+    def _look_for_roles(self, attributes: Attributes, keys: tuple[str, ...]) -> None:
+        """The actor's roles: a list attribute item by item, or one."""
+        for key in keys:
+            if self.roles:
+                return
+            value = attributes[key]
+            items = value if isinstance(value, list) else [value]
+            self.roles = [text for item in items if (text := self._clean(item))]
 
     def _clean(self, value: CanonicalValue) -> str | None:
         if type(value) is str and value.isprintable():  # nearly always
@@ -136,44 +185,17 @@ class _Finder:
             self.flags.add("control_characters")
         return text
 
-    def text(self, name: str) -> str | None:
-        """The first value that says something; "unknown" only if nothing better follows."""
-        candidates = self._found.get(name)
-        if candidates is None:
-            return None
-        if len(candidates) == 1:
-            return self._clean(candidates[0][1]) or None
-        unknown = None
-        for _, value in sorted(candidates, key=itemgetter(0)):
-            if text := self._clean(value):
-                if not _is_unknown(text):
-                    return text
-                unknown = unknown or text
-        return unknown
-
     def pair(self, name: str, type_name: str) -> dict[str, Any]:
         """The `id` and `type` of an actor, source or target; a missing id is flagged."""
         result: dict[str, Any] = {}
-        text = self.text(name)
+        text = self.texts.get(name)
         if text:
             result["id"] = text
         if not text or _is_unknown(text):
             self.flags.add(f"missing_{name}")
-        if text := self.text(type_name):
+        if text := self.texts.get(type_name):
             result["type"] = text
         return result
-
-    def roles(self) -> list[str]:
-        """The actor's roles: a list attribute item by item, or one."""
-        for _, value in sorted(self._found.get("roles", ()), key=itemgetter(0)):
-            items = value if isinstance(value, list) else [value]
-            if roles := [text for item in items if (text := self._clean(item))]:
-                return roles
-        return []
-
-    def change(self) -> dict[str, str]:
-        """What changed, from what, to what."""
-        return {name: text for name in ("field", "new", "old") if (text := self.text(name))}
 
     def outcome(self, status_code: int) -> tuple[str | None, str | None]:
         """success, failure or None; and the word of a denial, which is a reason.
@@ -182,7 +204,7 @@ class _Finder:
         does say something, so that the span's status has no say any more.
         """
         said = False
-        for _, value in sorted(self._found.get("outcome", ()), key=itemgetter(0)):
+        for value in self._outcomes:
             text = self._clean(value)
             if not text or _is_unknown(text):
                 continue

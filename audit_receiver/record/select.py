@@ -45,6 +45,10 @@ class Rule:
                 self._keys_seen[key] = seen
         return seen
 
+    def wants_any(self, keys: list[bytes]) -> bool:
+        """Whether one of a record's attribute keys makes it audit."""
+        return any(map(self._keys_seen.get, keys)) or any(map(self.wants_key, keys))
+
     def wants_name(self, name: bytes) -> bool:
         """Whether a record with this event, span or scope name is audit."""
         seen = self._names_seen.get(name)

@@ -1,13 +1,13 @@
 """What a record says (DESIGN 5): order of aliases, outcome words, missing fields, texts."""
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_receiver.record import aliases
+from audit_receiver.record import aliases, body, header
 from audit_receiver.record.model import AuditRecord
 from audit_receiver.record.normalise import Vocabulary, normalise
 from tests.record.vectors import observed
@@ -160,7 +160,10 @@ def test_resource_and_scope_say_nothing_of_a_record() -> None:
 )
 def test_service_and_environment(resource: Any, service: str, environment: str) -> None:
     record = normalise(observed(resource=resource), Vocabulary())
-    assert (record.service, record.environment) == (service, environment)
+    draft = body.encode(record, b"{}", bytes(32))
+    received = "2026-01-01T00:00:00.000000000Z"
+    found = header.parse(header.render(draft, 3, "a" * 64, received, "b" * 16, (), None))
+    assert (record.service, found.get("environment", "")) == (service, environment)
 
 
 def test_the_tenant_is_the_records_else_the_scopes_else_the_resources() -> None:
@@ -311,7 +314,11 @@ def test_control_characters_are_replaced_and_flagged(key: str) -> None:
     assert "control_characters" in record.flags
 
 
-@given(st.dictionaries(st.sampled_from(sorted(Vocabulary().index)), st.text() | st.integers(-9, 9)))
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(chain(*Vocabulary().table.values()))), st.text() | st.integers(-9, 9)
+    )
+)
 def test_everything_is_text_without_control_characters_and_says_something(
     attributes: dict[str, Any],
 ) -> None:
