@@ -137,14 +137,10 @@ class HttpServer:
         if declared == 0 and not request.body_exists:
             return b""
         try:
+            if content.is_eof() and content.exception() is None:  # all of it came with the headers
+                return await self._rest(content, declared is None, share)
             async with asyncio.timeout(BODY_SECONDS):
-                piece = await content.readany()
-                if content.at_eof():
-                    if declared is None:
-                        share.grow(len(piece))
-                    self._refuse_if_too_large(len(piece))
-                    return piece
-                return await self._rest(content, piece, declared is None, share)
+                return await self._rest(content, declared is None, share)
         except TimeoutError:
             raise LedgerBusy(
                 f"the body did not arrive within {BODY_SECONDS:g} s; send again"
@@ -152,17 +148,16 @@ class HttpServer:
         except ConnectionError as exc:
             raise _SenderGone("the connection was lost before the body was complete") from exc
 
-    async def _rest(self, content: Any, piece: bytes, count: bool, share: Share) -> bytes:
-        pieces, size = [piece], len(piece)
-        if count:
-            share.grow(size)
+    async def _rest(self, content: Any, count: bool, share: Share) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
         while piece := await content.readany():
             pieces.append(piece)
             size += len(piece)
             self._refuse_if_too_large(size)
             if count:
                 share.grow(len(piece))
-        return b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _refuse_if_too_large(self, size: int) -> None:
         if size > self._limits.max_bytes:

@@ -23,6 +23,7 @@ from audit_receiver.otlp.codec import Limits, Media
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.walk import Walk, walk
 from audit_receiver.receive.budget import Budget, Share
+from audit_receiver.receive.deadline import Deadline
 from audit_receiver.record import body, canonical
 from audit_receiver.record.normalise import Vocabulary, normalise
 from audit_receiver.record.select import Rule
@@ -69,8 +70,8 @@ class Intake:
         self._rule = rule
         self._vocabulary = vocabulary
         self.budget = budget
-        self._deadline_seconds = deadline_seconds
         self._loop = asyncio.get_running_loop()
+        self._deadline = Deadline(self._loop, deadline_seconds)
         self._handed: list[tuple[list[Any], _Ticket]] = []
 
     async def receive(self, delivered: Delivered, share: Share) -> Outcome:
@@ -88,13 +89,13 @@ class Intake:
                 self._count(delivered, walked, None)
                 return self._outcome(walked, None)
             ticket = _Ticket(self, delivered, walked)
+            self._deadline.watch(ticket.future)
             self._hand_over(drafts, ticket)
-            async with asyncio.timeout(self._deadline_seconds):
-                return self._outcome(walked, await ticket.future)
+            return self._outcome(walked, await ticket.future)
         except TimeoutError:
             self._appender.count("refused")
             raise LedgerBusy(
-                f"no commit within {self._deadline_seconds:g} s (receivers.otlp.limits.deadline);"
+                f"no commit within {self._deadline.seconds:g} s (receivers.otlp.limits.deadline);"
                 " send again, what was stored meanwhile is recognised"
             ) from None
         except MalformedRequest as error:
@@ -215,7 +216,7 @@ class _Ticket:
         self._intake = intake
         self._delivered = delivered
         self._walked = walked
-        self.future: asyncio.Future[Appended] = intake._loop.create_future()
+        self.future: asyncio.Future[Any] = intake._loop.create_future()
 
     def __call__(self, result: Appended | Exception) -> None:
         if isinstance(result, Exception):
