@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvloop
@@ -139,6 +139,7 @@ class _Service:
         self._accept_clock = accept_clock
         self._code = STOPPED
         self._ended = asyncio.Event()
+        self._drained_by = 0.0  # by the loop's clock; 0 while nobody stops
 
     async def serve(self) -> int:
         """Open the ledger, open the doors, wait for the end, close in the opposite order."""
@@ -150,9 +151,8 @@ class _Service:
         settings = ledger_settings(self._config, self._accept_clock)
         appender = Appender.open(settings, system_clock(), _Observer(end), deliver_to(loop))
         self._tell_ledger(appender)
-        drain = self._config.ledger.drain
         async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(self._close, appender, drain)
+            stack.push_async_callback(self._close, appender)
             try:
                 await self._open_doors(appender, stack)
             except OSError as error:
@@ -161,6 +161,7 @@ class _Service:
             self._announce("ready")
             _tell_supervisor("READY=1")
             await self._ended.wait()
+            self._drained_by = loop.time() + self._config.ledger.drain
             _tell_supervisor("STOPPING=1")
             self._announce("stopping: finishing what is in flight")
         return self._code
@@ -186,19 +187,21 @@ class _Service:
             routes = metrics_routes(lambda: None)
             await self._ops("metrics", routes, telemetry_config.metrics.endpoint, stack)
         drain = config.ledger.drain
+        doors: list[Callable[[], Awaitable[None]]] = []
+        stack.push_async_callback(_stop_together, doors)
         if protocols.grpc is not None:
             limits = self._limits(protocols.grpc.max_recv_msg_size_mib * MIB)
             grpc_door = GrpcServer(intake, limits, otlp.record_headers)
             endpoint = protocols.grpc.endpoint
             port = await grpc_door.start(endpoint.host, endpoint.port)
-            stack.push_async_callback(grpc_door.stop, drain)
+            doors.append(lambda: grpc_door.stop(drain))
             self._announce(f"OTLP/gRPC on {Endpoint(host=endpoint.host, port=port)}")
         if protocols.http is not None:
             limits = self._limits(protocols.http.max_request_body_size)
             http_door = HttpServer(intake, limits, otlp.record_headers, drain)
             endpoint = protocols.http.endpoint
             addresses = await _bound(http_door.start, endpoint)
-            stack.push_async_callback(http_door.stop)
+            doors.append(http_door.stop)
             self._announce(f"OTLP/HTTP on {addresses}")
         self._warn_of_open_doors()
 
@@ -244,9 +247,11 @@ class _Service:
                     " token (allow_insecure_bind)"
                 )
 
-    async def _close(self, appender: Appender, drain_seconds: float) -> None:
+    async def _close(self, appender: Appender) -> None:
+        """The doors have had their part of the drain; the writer has what is left of it."""
         loop = asyncio.get_running_loop()
-        remark = await loop.run_in_executor(None, appender.close, drain_seconds)
+        left = max(self._drained_by - loop.time(), 0.0)
+        remark = await loop.run_in_executor(None, appender.close, left)
         if remark:
             self._announce(f"audit-receiver: {remark}")
         self._announce("stopped")
@@ -254,6 +259,14 @@ class _Service:
     def _end(self, code: int) -> None:
         self._code = max(self._code, code)
         self._ended.set()
+
+
+async def _stop_together(doors: list[Callable[[], Awaitable[None]]]) -> None:
+    """Stop the doors at the same time: one after another, each would take the whole drain."""
+    stops = await asyncio.gather(*(stop() for stop in doors), return_exceptions=True)
+    for fault in stops:
+        if isinstance(fault, Exception):
+            _log.error("a door did not close as it should", exc_info=fault)
 
 
 async def _bound(start: Callable[[str, int], Any], endpoint: Endpoint) -> str:

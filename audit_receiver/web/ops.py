@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from audit_receiver.telemetry import REGISTRY
 
+GRACE_SECONDS = 0.1  # for an answer under way; aiohttp takes 0 as "no limit"
 Readiness = Callable[[], Awaitable[tuple[str, int]]]  # (why not, "" if ready; entries)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -17,7 +18,9 @@ class OpsServer:
     def __init__(self, routes: dict[str, Handler]) -> None:
         app = web.Application()
         app.router.add_routes([web.get(path, handler) for path, handler in routes.items()])
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=GRACE_SECONDS
+        )
 
     async def start(self, host: str, port: int) -> list[tuple[str, int]]:
         """Listen; returns the addresses. Raises OSError if the port cannot be had."""
