@@ -5,75 +5,17 @@ The doors have their own tests in tests/receive; here is what only a socket and 
 
 import gzip
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from google.rpc.status_pb2 import Status
 
 from tests.e2e.oracle import events, rows, settle
 from tests.kit import build
 from tests.kit.senders import Sender
 from tests.kit.server import Server
-
-PROTOBUF = "application/x-protobuf"
-JSON = "application/json"
-
-
-class Answer(NamedTuple):
-    """One HTTP response as it stood on the wire."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class Wire:
-    """One TCP connection, written to and read from by hand."""
-
-    def __init__(self, endpoint: str) -> None:
-        host, port = endpoint.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=20)
-        self._file = self.socket.makefile("rb")
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._file.close()
-        self.socket.close()
-
-    def write(self, *parts: bytes) -> None:
-        """Send bytes as they are."""
-        self.socket.sendall(b"".join(parts))
-
-    def ask(
-        self,
-        body: bytes = b"",
-        path: str = "/v1/traces",
-        method: str = "POST",
-        content_type: str | None = PROTOBUF,
-        **headers: str,
-    ) -> Answer:
-        """One request with a Content-Length; the response."""
-        lines = [f"{method} {path} HTTP/1.1", "Host: test", f"Content-Length: {len(body)}"]
-        if content_type is not None:
-            lines.append(f"Content-Type: {content_type}")
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        self.write("\r\n".join([*lines, "", ""]).encode(), body)
-        return self.read()
-
-    def read(self, head: bool = False) -> Answer:
-        """The next response."""
-        line = self._file.readline()
-        assert line.startswith(b"HTTP/1.1 "), line
-        headers = {}
-        while (field := self._file.readline()) not in (b"\r\n", b""):
-            name, _, value = field.decode("latin-1").partition(":")
-            headers[name.strip().lower()] = value.strip()
-        status = int(line.split()[1])
-        length = 0 if head or status == 100 else int(headers["content-length"])
-        return Answer(status, headers, self._file.read(length))
+from tests.kit.wire import JSON, PROTOBUF, Wire, status_of
 
 
 @pytest.fixture
@@ -87,17 +29,6 @@ def wire(server: Server) -> Iterator[Wire]:
 def _span_bytes() -> bytes:
     data: bytes = build.request(build.span()).SerializeToString()
     return data
-
-
-def _status(answer: Answer) -> tuple[int, str]:
-    """Code and message of the google.rpc.Status in the body, whichever its encoding."""
-    assert len(answer.body) < 65_536
-    if answer.headers["content-type"] == JSON:
-        found = json.loads(answer.body)
-        return found["code"], found["message"]
-    assert answer.headers["content-type"] == PROTOBUF
-    status = Status.FromString(answer.body)
-    return status.code, status.message
 
 
 def test_success_has_an_empty_message_in_the_encoding_of_the_request(
@@ -147,7 +78,7 @@ def test_what_cannot_be_taken_is_told_apart(
 ) -> None:
     answer = wire.ask(**request_parts)
     assert answer.status == status
-    found, message = _status(answer)
+    found, message = status_of(answer)
     assert code is None or found == code
     assert words in message
     if status == 405:
@@ -257,7 +188,7 @@ def test_the_size_limit_counts_before_and_after_inflating(
         fresh = Wire(server.http)
         answer = fresh.ask(body, **headers)
         assert answer.status == 413
-        assert "max_request_body_size" in _status(answer)[1]
+        assert "max_request_body_size" in status_of(answer)[1]
         fresh.close()
     fresh = Wire(server.http)
     fresh.write(

@@ -26,6 +26,7 @@ def check(path: Path, size: int | None = None) -> None:
     """Re-derive every invariant of a ledger from its rows, slowly and independently."""
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
+        connection.execute("BEGIN")  # one view of a ledger that may be growing
         entries = connection.execute(
             "SELECT seq, header, hash, body FROM entry NOT INDEXED ORDER BY seq"
         ).fetchall()
