@@ -5,10 +5,10 @@ exception, and a sender drops its data at both.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -21,13 +21,16 @@ from audit_receiver.errors import ShuttingDown
 from audit_receiver.otlp import receipt, status
 from audit_receiver.otlp.codec import Limits
 from audit_receiver.otlp.envelope import Signal
+from audit_receiver.otlp.status import Answer
 from audit_receiver.receive.intake import Delivered, Intake, recorded_headers
+from audit_receiver.receive.refusals import Refusal
 from audit_receiver.telemetry import REQUESTS
 
 SERVICES: dict[str, Signal] = {
     logs_service_pb2.DESCRIPTOR.services_by_name["LogsService"].full_name: "logs",
     trace_service_pb2.DESCRIPTOR.services_by_name["TraceService"].full_name: "traces",
 }
+METHODS = {signal: f"/{service}/Export" for service, signal in SERVICES.items()}
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # or a second server would quietly share our port
     # Clients that ping for keep-alive more often than every 5 minutes are no attackers.
@@ -35,10 +38,9 @@ _OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_ping_strikes", 0),
 )
+_SUCCEEDED = REQUESTS.labels("grpc", "OK")
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-_log = logging.getLogger(__name__)
 
 Handler = Callable[[bytes, Any], Awaitable[bytes]]
 
@@ -58,6 +60,7 @@ class GrpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         served = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
         reflection.enable_server_reflection((*served, reflection.SERVICE_NAME), self._server)
+        self._server.add_generic_rpc_handlers((_Unserved(self._refuse),))  # asked last
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError if it cannot be had."""
@@ -95,10 +98,21 @@ class GrpcServer:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            return await _abort(error, context)
+            return await self._refuse(METHODS[signal], status.answer(error), context, error)
         context.set_trailing_metadata(((receipt.GRPC_METADATA, outcome.receipt),))
-        _requests("OK").inc()
+        _SUCCEEDED.inc()
         return b""
+
+    async def _refuse(
+        self, method: str, answer: Answer, context: Any, error: BaseException | None = None
+    ) -> bytes:
+        """The answer that is not a success, counted and told."""
+        code, message, trailers = status.grpc_error(answer)
+        self._intake.refusals.tell(
+            Refusal("grpc", code, _address(context.peer()), method, answer.message, error)
+        )
+        await context.abort(getattr(grpc.StatusCode, code), message, trailing_metadata=trailers)
+        raise AssertionError("abort raises")
 
 
 class _Exports(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -106,8 +120,8 @@ class _Exports(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def __init__(self, export: Callable[[Signal, bytes, Any], Awaitable[bytes]]) -> None:
         self._handlers = {
-            f"/{service}/Export": grpc.unary_unary_rpc_method_handler(_for(signal, export))
-            for service, signal in SERVICES.items()
+            method: grpc.unary_unary_rpc_method_handler(_for(signal, export))
+            for signal, method in METHODS.items()
         }
 
     def service(self, handler_call_details: Any) -> Any:
@@ -121,16 +135,24 @@ def _for(signal: Signal, export: Callable[[Signal, bytes, Any], Awaitable[bytes]
     return handler
 
 
-async def _abort(error: Exception, context: Any) -> bytes:
-    found = status.answer(error)
-    if found.http == 503 and not hasattr(error, "retry_after_seconds"):
-        _log.exception("an unforeseen error, answered UNAVAILABLE so that the sender tries again")
-    code, message, trailers = status.grpc_error(found)
-    _requests(code).inc()
-    await context.abort(getattr(grpc.StatusCode, code), message, trailing_metadata=trailers)
-    raise AssertionError("abort raises")
+class _Unserved(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Says what is served, where grpcio would only say that this is not."""
+
+    def __init__(self, refuse: Callable[[str, Answer, Any], Awaitable[bytes]]) -> None:
+        self._refuse = refuse
+
+    def service(self, handler_call_details: Any) -> Any:
+        handler = partial(self._handle, handler_call_details.method)
+        return grpc.stream_stream_rpc_method_handler(handler)  # which serves the other kinds too
+
+    async def _handle(self, method: str, _: Any, context: Any) -> None:
+        words = f"nothing is served at {method[:100]!r}; OTLP/gRPC is at {', '.join(SERVICES)}"
+        await self._refuse(method, Answer(404, "UNIMPLEMENTED", words), context)
 
 
-@lru_cache(32)
-def _requests(code: str) -> Any:
-    return REQUESTS.labels("grpc", code)
+def _address(peer: str) -> str:
+    """The address in `ipv4:10.0.0.7:51234` or `ipv6:%5B::1%5D:51234`."""
+    family, _, place = peer.partition(":")
+    if family not in ("ipv4", "ipv6"):
+        return peer
+    return unquote(place.rpartition(":")[0]).strip("[]")

@@ -5,25 +5,19 @@ itself and lets no exception of ours become a 500, because a sender drops its da
 """
 
 import asyncio
-import logging
-from functools import lru_cache
 from typing import Any
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import LineTooLong
 
-from audit_receiver.errors import (
-    LedgerBusy,
-    RequestTooLarge,
-    SenderError,
-    ShuttingDown,
-)
+from audit_receiver.errors import LedgerBusy, RequestTooLarge, ShuttingDown
 from audit_receiver.otlp import codec, receipt, status
 from audit_receiver.otlp.codec import CONTENT_TYPE, Limits, Media
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.status import Answer
 from audit_receiver.receive.budget import Share
 from audit_receiver.receive.intake import Delivered, Intake, recorded_headers
+from audit_receiver.receive.refusals import Refusal, Refusals
 from audit_receiver.telemetry import REQUESTS
 
 PATHS: dict[str, Signal] = {"/v1/logs": "logs", "/v1/traces": "traces"}
@@ -33,8 +27,7 @@ BODY_SECONDS = 60.0  # for a body to arrive
 LINGERING_SECONDS = 2.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _SERVER = "audit-receiver"
-
-_log = logging.getLogger(__name__)
+_SUCCEEDED = REQUESTS.labels("http", "200")
 
 
 class HttpServer:
@@ -50,10 +43,12 @@ class HttpServer:
         self._intake = intake
         self._limits = limits
         self._record_headers = record_headers
+        self._refusals = intake.refusals
         self._closing = False
         # No access log and no decompression: the one costs time, the other answers 500.
         self._runner = web.ServerRunner(
             _Server(
+                self._refusals,
                 self._handle,
                 access_log=None,
                 auto_decompress=False,
@@ -85,18 +80,16 @@ class HttpServer:
         try:
             signal = _SIGNALS.get(request.path)
             if signal is None:
-                return _error(status.not_found(request.path, PATHS), None)
+                return _refuse(self._refusals, request, status.not_found(request.path, PATHS))
             if request.method != "POST":
-                return _error(status.method_not_allowed(request.method), None)
+                return _refuse(self._refusals, request, status.method_not_allowed(request.method))
             media = codec.media_type(request.headers.get("Content-Type"))
             with self._intake.budget.share() as share:
                 return await self._export(request, signal, media, share)
         except (asyncio.CancelledError, _SenderGone):
             raise
         except Exception as error:
-            if not isinstance(error, SenderError):
-                _log.debug("request refused: %s", error)
-            return _error(_answer(error), media)
+            return _refuse(self._refusals, request, error, media)
 
     async def _export(
         self, request: web.BaseRequest, signal: Signal, media: Media, share: Share
@@ -113,7 +106,7 @@ class HttpServer:
             self._limits,
         )
         outcome = await self._intake.receive(delivered, share)
-        _requests("200").inc()
+        _SUCCEEDED.inc()
         return web.Response(
             body=status.success_body(media),
             headers={
@@ -174,6 +167,8 @@ class _SenderGone(ConnectionError):
 class _Connection(web.RequestHandler):
     """aiohttp's side of one connection, with our answers where it would give its own."""
 
+    refusals: Refusals
+
     async def shutdown(self, timeout: float | None = 0.0) -> None:
         """Let the request under way end, for so long at most; then the connection is cut.
 
@@ -200,9 +195,9 @@ class _Connection(web.RequestHandler):
         if status == 400:
             words = f"this is not HTTP/1.1 as served here: {' '.join((message or '').split())}"
             code = 431 if isinstance(exc, LineTooLong) else 400
-            response = _error(Answer(code, "INVALID_ARGUMENT", words), None)
+            response = _refuse(self.refusals, request, Answer(code, "INVALID_ARGUMENT", words))
         else:
-            response = _error(_answer(exc if isinstance(exc, Exception) else RuntimeError()), None)
+            response = _refuse(self.refusals, request, exc or RuntimeError(message))
         response.force_close()
         return response
 
@@ -210,23 +205,31 @@ class _Connection(web.RequestHandler):
 class _Server(web.Server):
     """Makes our connections; without aiohttp's way of dropping options that it does not know."""
 
+    def __init__(self, refusals: Refusals, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._refusals = refusals
+
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        connection = _Connection(self, loop=self._loop, **self._kwargs)
+        connection.refusals = self._refusals
+        return connection
 
 
-def _answer(error: Exception) -> Answer:
-    found = status.answer(error)
-    if found.http == 503 and not hasattr(error, "retry_after_seconds"):
-        _log.exception("an unforeseen error, answered 503 so that the sender tries again")
-    return found
+def _refuse(
+    refusals: Refusals,
+    request: web.BaseRequest,
+    why: Answer | BaseException,
+    media: Media | None = None,
+) -> web.Response:
+    """The answer that is not a success, counted and told."""
+    error = why if isinstance(why, BaseException) else None
+    answer = why if isinstance(why, Answer) else status.answer(why)
+    refusals.tell(
+        Refusal("http", str(answer.http), request.remote or "", request.path, answer.message, error)
+    )
+    return _error(answer, media)
 
 
 def _error(answer: Answer, media: Media | None) -> web.Response:
     code, headers, body = status.http_error(answer, media)
-    _requests(str(code)).inc()
     return web.Response(status=code, headers={**headers, "Server": _SERVER}, body=body)
-
-
-@lru_cache(32)
-def _requests(code: str) -> Any:
-    return REQUESTS.labels("http", code)

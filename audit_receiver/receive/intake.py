@@ -11,12 +11,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from audit_receiver import telemetry
-from audit_receiver.errors import (
-    LedgerBusy,
-    MalformedRequest,
-    RequestTooLarge,
-    RetryLater,
-)
+from audit_receiver.errors import LedgerBusy, MalformedRequest
 from audit_receiver.ledger.appender import Appended, Appender, Delivery
 from audit_receiver.otlp import codec, receipt
 from audit_receiver.otlp.codec import Limits, Media
@@ -24,6 +19,7 @@ from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.walk import Walk, walk
 from audit_receiver.receive.budget import Budget, Share
 from audit_receiver.receive.deadline import Deadline
+from audit_receiver.receive.refusals import Refusals
 from audit_receiver.record import body, canonical
 from audit_receiver.record.normalise import Vocabulary, normalise
 from audit_receiver.record.select import Rule
@@ -70,6 +66,7 @@ class Intake:
         self._rule = rule
         self._vocabulary = vocabulary
         self.budget = budget
+        self.refusals = Refusals(appender.count)
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, deadline_seconds)
         self._handed: list[tuple[list[Any], _Ticket]] = []
@@ -93,16 +90,12 @@ class Intake:
             self._hand_over(drafts, ticket)
             return self._outcome(walked, await ticket.future)
         except TimeoutError:
-            self._appender.count("refused")
             raise LedgerBusy(
                 f"no commit within {self._deadline.seconds:g} s (receivers.otlp.limits.deadline);"
                 " send again, what was stored meanwhile is recognised"
             ) from None
         except MalformedRequest as error:
             self._keep_evidence(delivered, error)
-            raise
-        except (RequestTooLarge, RetryLater):
-            self._appender.count("refused")
             raise
 
     def _hand_over(self, drafts: list[Any], ticket: "_Ticket") -> None:
@@ -192,7 +185,6 @@ class Intake:
 
     def _keep_evidence(self, delivered: Delivered, error: MalformedRequest) -> None:
         """A request that cannot be decoded is evidence too: digest, size, first 4 KiB."""
-        self._appender.count("undecodable")
         self._appender.record(
             "incident",
             {

@@ -86,12 +86,16 @@ class Doors:
         self,
         stand_in: StandIn,
         intake: Intake,
+        http: HttpServer,
+        rpc: GrpcServer,
         port: int,
         session: aiohttp.ClientSession,
         channel: Any,
     ) -> None:
         self.stand_in = stand_in
         self.intake = intake
+        self.http = http
+        self.rpc = rpc
         self.port = port
         self.session = session
         self.channel = channel
@@ -132,7 +136,7 @@ async def doors(
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
     session = aiohttp.ClientSession(auto_decompress=False)
     try:
-        yield Doors(stand_in, intake, addresses[0][1], session, channel)
+        yield Doors(stand_in, intake, http, rpc, addresses[0][1], session, channel)
     finally:
         await session.close()
         await channel.close()
