@@ -35,10 +35,7 @@ def command(path: str | None, check: bool, accept_clock: bool) -> int:
 
     config = load.load(path)
     if check:
-        import os
-
-        name = path or os.environ.get(load.PATH_VARIABLE) or load.EMBEDDED
-        click.echo(f"{name} is valid")
+        click.echo(f"{load.source(path) or load.EMBEDDED} is valid")
         return 0
     from audit_receiver import service
 

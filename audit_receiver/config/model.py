@@ -11,16 +11,14 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit_receiver.config.values import (
-    Duration,
-    Endpoint,
-    EndpointField,
-    Size,
-    parse_endpoint,
-)
+from audit_receiver.config.endpoint import Endpoint, parse_endpoint
+from audit_receiver.config.values import Duration, EndpointField, FilePath, HeaderName, Size
 
-Positive = Annotated[int, Field(gt=0)]
 MIB = 1 << 20
+INT32 = (1 << 31) - 1
+Positive = Annotated[int, Field(gt=0, le=INT32)]
+# gRPC keeps its limit in bytes in 32 bits.
+GrpcMebibytes = Annotated[int, Field(gt=0, le=INT32 // MIB)]
 FIELDS = (
     "action",
     "actor",
@@ -51,7 +49,7 @@ class Grpc(Section):
     """OTLP/gRPC."""
 
     endpoint: EndpointField = parse_endpoint("127.0.0.1:4317")
-    max_recv_msg_size_mib: Positive = 64
+    max_recv_msg_size_mib: GrpcMebibytes = 64
 
 
 class Http(Section):
@@ -96,9 +94,7 @@ class Otlp(Section):
 
     protocols: Protocols = Protocols(grpc=Grpc(), http=Http())
     limits: Limits = Limits()
-    record_headers: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")], ...] = Field(
-        default=("x-audit-pipeline",), strict=False
-    )
+    record_headers: tuple[HeaderName, ...] = Field(default=("x-audit-pipeline",), strict=False)
     allow_insecure_bind: bool = False
 
 
@@ -128,10 +124,10 @@ class Select(Section):
 class Ledger(Section):
     """The ledger file."""
 
-    path: Annotated[Path, Field(strict=False)] = Path("./audit-data/ledger.db")
+    path: FilePath = Path("./audit-data/ledger.db")
     create: Literal["if_missing", "never"] = "if_missing"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~/-]{0,180}$")] = ""
-    key: Annotated[Path | None, Field(strict=False)] = None
+    key: FilePath | None = None
     heartbeat: Annotated[Duration, Field(ge=1, le=3600)] = "60s"  # type: ignore[assignment]
     disk_reserve: Size = 256 * MIB
     drain: Duration = "10s"  # type: ignore[assignment]
@@ -177,45 +173,6 @@ class Config(Section):
             "telemetry.metrics.endpoint": telemetry.metrics,
         }
         return {key: door.endpoint for key, door in doors.items() if door is not None}
-
-    def contradictions(self) -> list[tuple[str, str]]:
-        """(key, what is wrong and the mend) where single keys are right and together are not."""
-        wrong: list[tuple[str, str]] = []
-        seen: dict[tuple[str, int], str] = {}
-        for key, endpoint in self.endpoints().items():
-            place = (endpoint.host, endpoint.port)
-            if endpoint.port and place in seen:
-                wrong.append((key, f"{endpoint} is taken by {seen[place]}; give each its own port"))
-            seen.setdefault(place, key)
-            public = not endpoint.is_local
-            if public and key.startswith("receivers") and not self._insecure_is_allowed:
-                wrong.append(
-                    (
-                        key,
-                        f"{endpoint} can be reached from other machines, without TLS or token; bind"
-                        " 127.0.0.1, or set receivers.otlp.allow_insecure_bind: true if the network"
-                        " in front of it decides who may send",
-                    )
-                )
-        grpc, http = self.receivers.otlp.protocols.grpc, self.receivers.otlp.protocols.http
-        most = self.receivers.otlp.limits.in_flight_bytes
-        largest = max(
-            grpc.max_recv_msg_size_mib * MIB if grpc else 0,
-            http.max_request_body_size if http else 0,
-        )
-        if largest > most:
-            wrong.append(
-                (
-                    "receivers.otlp.limits.in_flight_bytes",
-                    f"{most} bytes are less than one largest request ({largest}), which could never"
-                    " be taken; raise it or lower the request limit",
-                )
-            )
-        return wrong
-
-    @property
-    def _insecure_is_allowed(self) -> bool:
-        return self.receivers.otlp.allow_insecure_bind
 
     def public(self) -> dict[str, Any]:
         """The configuration as the ledger's `config` entries state it; it holds no secrets yet."""

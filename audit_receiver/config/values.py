@@ -1,24 +1,36 @@
-"""The kinds of value that a configuration is written in: durations, sizes, endpoints."""
+"""The kinds of value that a configuration is written in: durations, sizes, paths, header names."""
 
-import ipaddress
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+
+from audit_receiver.config.endpoint import Endpoint as Endpoint  # those who import it find it here
+from audit_receiver.config.endpoint import parse_endpoint as parse_endpoint
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?\Z")
-_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|TiB)?\Z")
+_SIZE = re.compile(r"(\d{1,18})\s*(B|KiB|MiB|GiB|TiB)?\Z")
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-LOCALHOST = "localhost"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")  # RFC 9110, section 5.6.2
+_CREDENTIALS = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "set-cookie", "api-key", "x-api-key"}
+)
+_LONGEST_NAME = 240  # of the 255 bytes of most file systems; SQLite appends -journal
+LONGEST = 86_400.0
+LARGEST = 1 << 50
 
 
 def parse_duration(value: object) -> float:
     """Seconds from "60s", "1m30s", "100ms", "1h". Raises ValueError."""
     match = _DURATION.match(value) if isinstance(value, str) else None
     if match is None or not any(match.groups()):
-        raise ValueError(f"{value!r} is no duration; write 60s, 1m30s or 100ms")
+        raise ValueError(f"{_short(value)} is no duration; write 60s, 1m30s or 100ms")
     hours, minutes, seconds, millis = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds + millis / 1000
+    total = hours * 3600 + minutes * 60 + seconds + millis / 1000
+    if total > LONGEST:
+        raise ValueError(f"{_short(value)} is over a day; write at most 24h")
+    return total
 
 
 def render_duration(seconds: float) -> str:
@@ -28,53 +40,56 @@ def render_duration(seconds: float) -> str:
 
 def parse_size(value: object) -> int:
     """Bytes from 268435456 or "256MiB". Raises ValueError."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    size = -1
+    if isinstance(value, int) and not isinstance(value, bool):
+        size = value
+    elif isinstance(value, str) and (match := _SIZE.match(value)):
+        size = int(match[1]) * _UNITS[match[2] or "B"]
+    if size < 0:
+        raise ValueError(f"{_short(value)} is no size; write bytes as a number, or 256MiB")
+    if size > LARGEST:
+        raise ValueError(f"{_short(value)} is over 1024TiB; write bytes as a number, or 256MiB")
+    return size
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def parse_path(value: object) -> Path:
+    """The path of a file, which need not be there yet. Raises ValueError."""
+    if isinstance(value, Path):
         return value
-    match = _SIZE.match(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"{value!r} is no size; write bytes as a number, or 256MiB")
-    return int(match[1]) * _UNITS[match[2] or "B"]
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{value!r} is no path; name a file, for example ./audit-data/ledger.db")
+    if any(ord(character) < 32 or character == "\x7f" for character in value):
+        raise ValueError(f"{value!r} holds control characters; name a file without them")
+    path = Path(value)
+    if value.endswith(("/", "/.")) or path.name in ("", ".", ".."):
+        raise ValueError(f"{value!r} is a directory; name a file in it, as in {path / 'ledger.db'}")
+    if len(path.name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME:
+        raise ValueError(
+            f"{path.name[:20]!r}... is over {_LONGEST_NAME} bytes; take a shorter name"
+        )
+    return path
 
 
-class Endpoint(BaseModel):
-    """Where to listen: a host (name or address) and a port; port 0 lets the system choose."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def is_local(self) -> bool:
-        """Whether only this machine can connect."""
-        if self.host == LOCALHOST:
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-
-def parse_endpoint(value: object) -> Endpoint:
-    """An endpoint from "127.0.0.1:4318", "localhost:4318", "[::]:4318". Raises ValueError."""
-    if isinstance(value, Endpoint):
-        return value
-    text = value if isinstance(value, str) else ""
-    if "://" in text:
-        raise ValueError(f"{value!r} is a URL; write host:port")
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if bracketed:
-        host = host[1:-1]
-    if not colon or not port.isascii() or not port.isdigit() or not host:
-        raise ValueError(f"{value!r} is no endpoint; write host:port, for example 127.0.0.1:4318")
-    if ":" in host and not bracketed:
-        raise ValueError(f"{value!r}: write an IPv6 address in brackets, for example [::1]:4318")
-    if int(port) > 65535:
-        raise ValueError(f"{value!r}: a port is at most 65535")
-    return Endpoint(host=host, port=int(port))
+def parse_header(value: object) -> str:
+    """The name of a request header that may be kept with records, in lower case."""
+    if not isinstance(value, str) or not _TOKEN.match(value):
+        raise ValueError(f"{value!r} is no header name; write it as in x-audit-pipeline")
+    name = value.lower()
+    if name in _CREDENTIALS:
+        raise ValueError(
+            f"{name} carries credentials, which would stand in the ledger for ever; take it out"
+        )
+    if name.endswith("-bin"):
+        raise ValueError(
+            f"{name}: in gRPC such a name carries bytes and no text; send the text under a name"
+            " without -bin"
+        )
+    return name
 
 
 def _schema(kind: Any, *examples: object) -> WithJsonSchema:
@@ -92,4 +107,15 @@ Size = Annotated[
 ]
 EndpointField = Annotated[
     Endpoint, PlainValidator(parse_endpoint), PlainSerializer(str), _schema("string", "[::1]:4318")
+]
+FilePath = Annotated[
+    Path,
+    PlainValidator(parse_path),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "format": "path"}),
+]
+HeaderName = Annotated[
+    str,
+    PlainValidator(parse_header),
+    WithJsonSchema({"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$"}),
 ]

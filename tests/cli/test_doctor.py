@@ -159,11 +159,13 @@ def test_an_address_that_is_not_ours_fails(host: str, number: int, told: str) ->
 @pytest.mark.parametrize(
     ("version", "level"),
     [
+        ("3.7.0", "warn"),
         ("3.40.1", "warn"),
         ("3.44.5", "warn"),
         ("3.44.6", "ok"),
         ("3.50.6", "warn"),
         ("3.50.7", "ok"),
+        ("3.49.9", "warn"),
         ("3.51.2", "warn"),
         ("3.51.3", "ok"),
         ("3.53.0", "ok"),
@@ -171,6 +173,7 @@ def test_an_address_that_is_not_ours_fails(host: str, number: int, told: str) ->
     ],
 )
 def test_the_wal_reset_bug_is_known_by_version(version: str, level: str) -> None:
+    """The versions that https://sqlite.org/wal.html#walresetbug names."""
     assert database.wal_reset(version).level == level
 
 

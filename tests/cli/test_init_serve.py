@@ -112,6 +112,11 @@ def test_serve_check_only_reads_the_configuration(command: Command, tmp_path: Pa
         ("ledgr: {}\n", "did you mean ledger?"),
         ("ledger: {create: sometimes}\n", "receiver.yaml:1: ledger.create"),
         ("ledger: [\n", "is not YAML"),
+        (
+            "a: &a {x: 1}\nledger: {<<: *a, create: 5}\n",
+            "receiver.yaml:2: ledger.create: 5 is none",
+        ),
+        ("a: " + "[" * 5000, "receiver.yaml:1: is nested deeper"),
     ],
 )
 def test_serve_with_a_wrong_configuration_ends_with_2_and_the_mend(
@@ -129,6 +134,19 @@ def test_serve_with_a_missing_configuration_ends_with_2(command: Command, tmp_pa
     result = command("serve", "--config", tmp_path / "none.yaml")
     assert result.code == 2
     assert "cannot be read" in result.err
+
+
+def test_serve_with_an_empty_name_ends_with_2_and_not_on_the_default(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = command("serve", "--check", "--config", "")
+    assert (result.code, result.out) == (2, "")
+    assert "--config: names nothing" in result.err
+    monkeypatch.setenv("AUDIT_RECEIVER_CONFIG", "")
+    result = command("serve", "--check")
+    assert (result.code, result.out) == (2, "")
+    assert "$AUDIT_RECEIVER_CONFIG: is set to nothing" in result.err
 
 
 def test_accept_clock_lets_a_ledger_of_the_past_go_on(tmp_path: Path) -> None:

@@ -2,12 +2,8 @@
 
 import pytest
 
-from audit_receiver.config.values import (
-    parse_duration,
-    parse_endpoint,
-    parse_size,
-    render_duration,
-)
+from audit_receiver.config.endpoint import parse_endpoint
+from audit_receiver.config.values import parse_duration, parse_size, render_duration
 
 
 @pytest.mark.parametrize(
@@ -18,9 +14,11 @@ def test_durations_are_read(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("value", ["", "60", 60, "s", "1 s", "-1s", "1d", None, "1s2m"])
+@pytest.mark.parametrize(
+    "value", ["", "60", 60, "s", "1 s", "-1s", "1d", None, "1s2m", "25h", "9" * 400 + "h"]
+)
 def test_what_is_no_duration_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match="write 60s"):
+    with pytest.raises(ValueError, match=r"write (60s|at most 24h)"):
         parse_duration(value)
 
 
@@ -37,7 +35,9 @@ def test_sizes_are_read(value: object, size: int) -> None:
     assert parse_size(value) == size
 
 
-@pytest.mark.parametrize("value", ["256MB", "x", -1, True, 1.5, "1e3", "", None])
+@pytest.mark.parametrize(
+    "value", ["256MB", "x", -1, True, 1.5, "1e3", "", None, 10**30, "9999999TiB"]
+)
 def test_what_is_no_size_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="write bytes"):
         parse_size(value)
@@ -61,8 +61,38 @@ def test_endpoints_are_read(text: str, host: str, port: int, local: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    "value", ["4317", ":4317", "::1:4317", "http://127.0.0.1:1", "a:70000", "a:", "a:x", 4317, None]
+    "value",
+    [
+        *("4317", ":4317", "::1:4317", "http://127.0.0.1:1", "a:70000", "a:", "a:x", 4317, None),
+        *("999.0.0.1:1", "127.1:1", "1:1", "0x7f.0x1:1", "a b:1", "*:4317", "-a:1", "a..b:1"),
+        *("[127.0.0.1]:1", "[::g]:1", "[a]:1", "a:000001", "a:" + "9" * 5000, "x" * 254 + ":1"),
+    ],
 )
 def test_what_is_no_endpoint_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"write|at most"):
         parse_endpoint(value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "overlap"),
+    [
+        ("127.0.0.1:1", "127.0.0.1:1", True),
+        ("127.0.0.1:1", "127.0.0.1:2", False),
+        ("127.0.0.1:1", "127.0.0.2:1", False),
+        ("0.0.0.0:1", "127.0.0.1:1", True),
+        ("127.0.0.1:1", "0.0.0.0:1", True),
+        ("[::]:1", "127.0.0.1:1", True),
+        ("0.0.0.0:1", "[::1]:1", True),
+        ("[::]:1", "audit.internal:1", True),
+        ("0.0.0.0:0", "127.0.0.1:0", False),
+        ("localhost:1", "127.0.0.1:1", True),
+        ("[::1]:1", "LocalHost:1", True),
+        ("localhost:1", "127.0.0.2:1", False),
+        ("[::1]:1", "[0:0:0:0:0:0:0:1]:1", True),
+        ("[::ffff:127.0.0.1]:1", "127.0.0.1:1", True),
+        ("Audit.internal:1", "audit.internal:1", True),
+        ("audit.internal:1", "127.0.0.1:1", False),
+    ],
+)
+def test_endpoints_that_cannot_both_be_had_overlap(one: str, other: str, overlap: bool) -> None:
+    assert parse_endpoint(one).overlaps(parse_endpoint(other)) is overlap

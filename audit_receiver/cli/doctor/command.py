@@ -63,8 +63,6 @@ def examine(path: str | None) -> Iterator[Check]:
 
 
 def _configuration(path: str | None) -> tuple["Config | None", Check]:
-    import os
-
     from audit_receiver.config import load
     from audit_receiver.errors import ConfigError
 
@@ -72,8 +70,7 @@ def _configuration(path: str | None) -> tuple["Config | None", Check]:
         loaded = load.load(path)
     except ConfigError as exc:
         return None, fail("configuration", str(exc), "correct it; `serve --check` reads it again")
-    name = path or os.environ.get(load.PATH_VARIABLE) or load.EMBEDDED
-    return loaded, ok("configuration", f"{name} is valid")
+    return loaded, ok("configuration", f"{load.source(path) or load.EMBEDDED} is valid")
 
 
 def _print_text(checks: list[Check], failed: bool) -> None:

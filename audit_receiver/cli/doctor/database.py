@@ -8,7 +8,8 @@ from audit_receiver.cli.doctor.checks import Check, fail, ok, warn
 from audit_receiver.errors import AuditReceiverError
 
 OLDEST = (3, 31, 0)  # generated columns
-# SQLite's own list: the WAL-reset bug (3.7.0 on) is fixed in 3.51.3, and in these older lines.
+# https://sqlite.org/wal.html#walresetbug: the bug is in 3.7.0 to 3.51.2, fixed in 3.51.3, and the
+# fix was back-ported to the patch releases 3.44.6 and 3.50.7. Vendors may have patched others.
 FIXED = (3, 51, 3)
 BACK_PORTS = {(3, 44): 6, (3, 50): 7}
 
@@ -53,7 +54,7 @@ def wal_reset(version: str) -> Check:
         f"{version} has the WAL-reset bug: two connections that write or checkpoint at once can"
         " corrupt a WAL database. The receiver has one writer and is safe by itself",
         "never open a live ledger but read-only (sqlite3 -readonly); or use a Python with SQLite"
-        f" {_text(FIXED)}",
+        f" {_text(FIXED)} or later, or with one whose vendor back-ported the fix",
     )
 
 

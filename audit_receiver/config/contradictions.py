@@ -1,0 +1,82 @@
+"""Where single keys are right and together, or on this machine, are not."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import combinations
+from typing import NamedTuple
+
+from audit_receiver.config.model import MIB, Config
+
+# The files beside a ledger, which are named after it; a test holds them against the ledger's own.
+TAKEN = frozenset({".key", ".vkey", ".logkey", ".dedup", ".lock", ".sock", ".creating"})
+_OTLP = "receivers.otlp"
+_INSECURE = f"{_OTLP}.allow_insecure_bind"
+
+
+class Contradiction(NamedTuple):
+    """What is wrong and the mend, told at `key`; it follows from the values of all `keys`."""
+
+    key: str
+    what: str
+    keys: tuple[str, ...]
+
+
+def find(config: Config) -> list[Contradiction]:
+    """Every contradiction of the configuration."""
+    return [*_shared_ports(config), *_open_doors(config), *_budget(config), *_files(config)]
+
+
+def _shared_ports(config: Config) -> Iterator[Contradiction]:
+    for (first, one), (second, other) in combinations(config.endpoints().items(), 2):
+        if one.overlaps(other):
+            said = f"{other} is taken by {first} ({one}); give each its own port"
+            yield Contradiction(second, said, (first, second))
+
+
+def _open_doors(config: Config) -> Iterator[Contradiction]:
+    for key, endpoint in config.endpoints().items():
+        if not key.startswith(_OTLP) or endpoint.is_local:
+            continue
+        if not config.receivers.otlp.allow_insecure_bind:
+            yield Contradiction(
+                key,
+                f"{endpoint} can be reached from other machines, without TLS or token; bind"
+                f" 127.0.0.1, or set {_INSECURE}: true if the network in front of it decides who"
+                " may send",
+                (key, _INSECURE),
+            )
+
+
+def _budget(config: Config) -> Iterator[Contradiction]:
+    grpc, http = config.receivers.otlp.protocols.grpc, config.receivers.otlp.protocols.http
+    most = config.receivers.otlp.limits.in_flight_bytes
+    largest = {
+        f"{_OTLP}.protocols.grpc.max_recv_msg_size_mib": grpc.max_recv_msg_size_mib * MIB
+        if grpc
+        else 0,
+        f"{_OTLP}.protocols.http.max_request_body_size": http.max_request_body_size if http else 0,
+    }
+    key = f"{_OTLP}.limits.in_flight_bytes"
+    for limit, size in largest.items():
+        if size > most:
+            yield Contradiction(
+                key,
+                f"{most} bytes are less than one largest request ({limit}: {size} bytes), which"
+                " could never be taken; raise it or lower the request limit",
+                (key, limit),
+            )
+
+
+def _files(config: Config) -> Iterator[Contradiction]:
+    path, key = config.ledger.path, config.ledger.key
+    with suppress(OSError):  # what cannot be looked at is told when it is opened
+        if path.is_dir():
+            said = f"{path} is a directory; name a file in it, as in {path / 'ledger.db'}"
+            yield Contradiction("ledger.path", said, ("ledger.path",))
+    if path.suffix in TAKEN:
+        said = f"{path.name}: {path.suffix} is the name of a file beside the ledger; use .db"
+        yield Contradiction("ledger.path", said, ("ledger.path",))
+    others = [path, *(path.with_suffix(end) for end in sorted(TAKEN - {".key"}))]
+    if key is not None and key.absolute() in [other.absolute() for other in others]:
+        said = f"{key} is the name of the ledger or of another file beside it; name another file"
+        yield Contradiction("ledger.key", said, ("ledger.key", "ledger.path"))
