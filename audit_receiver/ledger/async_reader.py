@@ -24,10 +24,14 @@ class AsyncReader:
     async def __aenter__(self) -> "AsyncReader":
         if not self._path.exists():  # a connection that fails leaves aiosqlite a stray thread
             raise LedgerError(f"{self._path}: there is no ledger here")
-        self._connection = await aiosqlite.connect(
-            reader_uri(self._path), uri=True, isolation_level=None, timeout=5.0
-        )
-        await self._connection.execute("PRAGMA query_only=ON")
+        try:
+            self._connection = await aiosqlite.connect(
+                reader_uri(self._path), uri=True, isolation_level=None, timeout=5.0
+            )
+            await self._connection.execute("PRAGMA query_only=ON")
+        except sqlite3.Error as exc:
+            await self.close()
+            raise LedgerError(f"{self._path}: cannot be opened for reading: {exc}") from exc
         return self
 
     async def __aexit__(

@@ -1,5 +1,6 @@
 """What operators' machines ask: /healthz, /readyz, /metrics; GET only, on their own endpoints."""
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -10,6 +11,8 @@ from audit_receiver.telemetry import REGISTRY
 GRACE_SECONDS = 0.1  # for an answer under way; aiohttp takes 0 as "no limit"
 Readiness = Callable[[], Awaitable[tuple[str, int]]]  # (why not, "" if ready; entries)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log = logging.getLogger(__name__)
 
 
 class OpsServer:
@@ -44,7 +47,11 @@ def health_routes(readiness: Readiness) -> dict[str, Handler]:
         return web.json_response({"status": "alive"})
 
     async def readyz(_: web.Request) -> web.StreamResponse:
-        reason, entries = await readiness()
+        try:
+            reason, entries = await readiness()
+        except Exception as error:  # a probe that gets 500 would not learn why
+            _log.exception("readiness could not be found out")
+            reason, entries = f"readiness could not be found out: {error!r}", 0
         if not reason:
             return web.json_response({"status": "ready", "entries": entries})
         return web.json_response({"status": "not ready", "reason": reason}, status=503)

@@ -1,7 +1,9 @@
 """The reading door: short transactions, fixed sizes, tampered files, other people's SQL."""
 
 import asyncio
+import os
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -342,3 +344,16 @@ async def test_a_missing_ledger_is_said_to_the_service(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="no ledger here"):
         async with AsyncReader(tmp_path / "x.db"):
             pass
+
+
+async def test_what_sqlite_cannot_open_or_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "folder.db").mkdir()
+    os.mknod(tmp_path / "socket.db", stat.S_IFSOCK | 0o600)
+    for name in ("folder.db", "socket.db"):  # the first fails at PRAGMA, the second at connect
+        with pytest.raises(LedgerError, match="cannot be opened for reading: "):
+            async with AsyncReader(tmp_path / name):
+                pass
+    (tmp_path / "text.db").write_text("this is no database" * 100)
+    async with AsyncReader(tmp_path / "text.db") as reader:
+        with pytest.raises(LedgerError, match="cannot be read: file is not a database"):
+            await reader.size()

@@ -57,6 +57,16 @@ async def test_readiness_is_the_number_of_entries_or_the_reason_why_not() -> Non
         assert bad[2] == '{"status": "not ready", "reason": "clock: it ran ahead"}'
 
 
+async def test_a_fault_while_it_looks_is_503_with_what_happened() -> None:
+    async def readiness() -> tuple[str, int]:
+        raise PermissionError(13, "Permission denied")
+
+    async with served(health_routes(readiness)) as url:
+        status, _, text = await ask(f"{url}/readyz")
+        assert status == 503
+        assert "Permission denied" in text
+
+
 async def test_metrics_are_prometheus_text_and_refreshed_first() -> None:
     def refresh() -> None:
         telemetry.LEDGER_ENTRIES.set(4711)
