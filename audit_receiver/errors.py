@@ -33,6 +33,14 @@ class RequestTooLarge(SenderError):
     """Over a size or item limit, before or after inflating (413, RESOURCE_EXHAUSTED)."""
 
 
+class Unauthenticated(SenderError):
+    """No credentials, or none that are known (401, UNAUTHENTICATED)."""
+
+
+class Forbidden(SenderError):
+    """Known credentials that do not allow this (403, PERMISSION_DENIED)."""
+
+
 class RetryLater(AuditReceiverError):
     """Our fault or our limit: the same request will be taken later (503, UNAVAILABLE)."""
 

@@ -22,6 +22,7 @@ from audit_receiver.errors import IntegrityError, LedgerError
 from audit_receiver.ledger.appender import Appender, Clock, Commit, LedgerSettings, Observer
 from audit_receiver.ledger.async_reader import AsyncReader
 from audit_receiver.otlp.codec import Limits
+from audit_receiver.receive.admission import Admission
 from audit_receiver.receive.budget import Budget
 from audit_receiver.receive.grpc_server import GrpcServer
 from audit_receiver.receive.http_server import HttpServer
@@ -191,14 +192,14 @@ class _Service:
         stack.push_async_callback(_stop_together, doors)
         if protocols.grpc is not None:
             limits = self._limits(protocols.grpc.max_recv_msg_size_mib * MIB)
-            grpc_door = GrpcServer(intake, limits, otlp.record_headers)
+            grpc_door = GrpcServer(intake, limits, Admission("grpc", otlp.record_headers))
             endpoint = protocols.grpc.endpoint
             port = await grpc_door.start(endpoint.host, endpoint.port)
             doors.append(lambda: grpc_door.stop(drain))
             self._announce(f"OTLP/gRPC on {Endpoint(host=endpoint.host, port=port)}")
         if protocols.http is not None:
             limits = self._limits(protocols.http.max_request_body_size)
-            http_door = HttpServer(intake, limits, otlp.record_headers, drain)
+            http_door = HttpServer(intake, limits, Admission("http", otlp.record_headers), drain)
             endpoint = protocols.http.endpoint
             addresses = await _bound(http_door.start, endpoint)
             doors.append(http_door.stop)

@@ -14,9 +14,11 @@ from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from audit_receiver.errors import (
+    Forbidden,
     MalformedRequest,
     RequestTooLarge,
     RetryLater,
+    Unauthenticated,
     UnsupportedMediaType,
 )
 from audit_receiver.otlp.codec import CONTENT_TYPE, Media
@@ -46,6 +48,8 @@ class _Row(NamedTuple):
 _TABLE: dict[type[Exception], _Row] = {
     MalformedRequest: _Row(400, "INVALID_ARGUMENT"),
     UnsupportedMediaType: _Row(415, "INVALID_ARGUMENT"),
+    Unauthenticated: _Row(401, "UNAUTHENTICATED"),
+    Forbidden: _Row(403, "PERMISSION_DENIED"),
     RequestTooLarge: _Row(413, "RESOURCE_EXHAUSTED"),
     RetryLater: _Row(503, "UNAVAILABLE"),
 }
@@ -90,6 +94,8 @@ def http_error(answer: Answer, media: Media | None) -> tuple[int, dict[str, str]
         headers["Retry-After"] = str(answer.retry_after)
     if answer.allow:
         headers["Allow"] = answer.allow
+    if answer.http == 401:  # RFC 9110, 11.6.1
+        headers["WWW-Authenticate"] = 'Bearer realm="audit-receiver"'
     body = _protobuf(answer) if media == "protobuf" else _json(answer)
     return answer.http, headers, body
 

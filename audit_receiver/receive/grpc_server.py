@@ -17,12 +17,13 @@ from grpc_reflection.v1alpha import reflection
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-from audit_receiver.errors import ShuttingDown
+from audit_receiver.errors import SenderError, ShuttingDown
 from audit_receiver.otlp import receipt, status
 from audit_receiver.otlp.codec import Limits
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.status import Answer
-from audit_receiver.receive.intake import Delivered, Intake, recorded_headers
+from audit_receiver.receive.admission import Admission
+from audit_receiver.receive.intake import Delivered, Intake
 from audit_receiver.receive.refusals import Refusal
 from audit_receiver.telemetry import REQUESTS
 
@@ -43,20 +44,25 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 Handler = Callable[[bytes, Any], Awaitable[bytes]]
+Refuse = Callable[..., Awaitable[bytes]]  # method, answer, context, the error if there is one
 
 
 class GrpcServer:
     """The gRPC door."""
 
-    def __init__(self, intake: Intake, limits: Limits, record_headers: tuple[str, ...]) -> None:
+    def __init__(
+        self, intake: Intake, limits: Limits, admission: Admission, tls: Any = None
+    ) -> None:
+        """`tls` are grpc.ServerCredentials, None for a door without TLS."""
         self._intake = intake
         self._limits = limits
-        self._record_headers = record_headers
+        self._admission = admission
+        self._tls = tls
         self._closing = False
         self._health = HealthServicer()
         options = (*_OPTIONS, ("grpc.max_receive_message_length", limits.max_bytes))
         self._server = grpc.aio.server(options=options)
-        self._server.add_generic_rpc_handlers((_Exports(self._export),))
+        self._server.add_generic_rpc_handlers((_Exports(self._export, admission, self._refuse),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         served = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
         reflection.enable_server_reflection((*served, reflection.SERVICE_NAME), self._server)
@@ -66,7 +72,11 @@ class GrpcServer:
         """Listen; returns the port. Raises OSError if it cannot be had."""
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            bound: int = self._server.add_insecure_port(address)
+            bound: int = (
+                self._server.add_insecure_port(address)
+                if self._tls is None
+                else self._server.add_secure_port(address, self._tls)
+            )
         except RuntimeError as exc:
             raise OSError(f"{address} cannot be bound: it is in use or not ours") from exc
         await self._server.start()
@@ -89,11 +99,11 @@ class GrpcServer:
         try:
             if self._closing:
                 raise ShuttingDown("the service is stopping; send again")
-            metadata = dict(context.invocation_metadata() or ())
+            shown = _certificate(context) if self._admission.asks_for_certificates else None
+            peer = self._admission.admit(dict(context.invocation_metadata() or ()), shown)
             with self._intake.budget.share() as share:
                 share.grow(len(body))
-                headers = recorded_headers(metadata, self._record_headers)
-                delivered = Delivered(signal, "protobuf", body, None, "grpc", headers, self._limits)
+                delivered = Delivered(signal, "protobuf", body, None, peer, self._limits)
                 outcome = await self._intake.receive(delivered, share)
         except asyncio.CancelledError:
             raise
@@ -116,16 +126,39 @@ class GrpcServer:
 
 
 class _Exports(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Routes `/<service>/Export` to the one handler, bytes in and bytes out."""
+    """Routes `/<service>/Export` to the one handler, bytes in and bytes out.
 
-    def __init__(self, export: Callable[[Signal, bytes, Any], Awaitable[bytes]]) -> None:
+    A stranger is refused before grpcio reads, and inflates, the message.
+    """
+
+    def __init__(
+        self,
+        export: Callable[[Signal, bytes, Any], Awaitable[bytes]],
+        admission: Admission,
+        refuse: Refuse,
+    ) -> None:
+        self._admission = admission
+        self._refuse = refuse
         self._handlers = {
             method: grpc.unary_unary_rpc_method_handler(_for(signal, export))
             for signal, method in METHODS.items()
         }
 
     def service(self, handler_call_details: Any) -> Any:
-        return self._handlers.get(handler_call_details.method)
+        method = handler_call_details.method
+        handler = self._handlers.get(method)
+        if handler is None or not self._admission.asks:
+            return handler
+        try:
+            self._admission.admit(dict(handler_call_details.invocation_metadata or ()))
+        except SenderError as error:
+            refused = partial(_stranger, self._refuse, method, error)
+            return grpc.stream_stream_rpc_method_handler(refused)
+        return handler
+
+
+async def _stranger(refuse: Refuse, method: str, error: Exception, _: Any, context: Any) -> None:
+    await refuse(method, status.answer(error), context, error)
 
 
 def _for(signal: Signal, export: Callable[[Signal, bytes, Any], Awaitable[bytes]]) -> Handler:
@@ -138,7 +171,7 @@ def _for(signal: Signal, export: Callable[[Signal, bytes, Any], Awaitable[bytes]
 class _Unserved(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Says what is served, where grpcio would only say that this is not."""
 
-    def __init__(self, refuse: Callable[[str, Answer, Any], Awaitable[bytes]]) -> None:
+    def __init__(self, refuse: Refuse) -> None:
         self._refuse = refuse
 
     def service(self, handler_call_details: Any) -> Any:
@@ -148,6 +181,12 @@ class _Unserved(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _handle(self, method: str, _: Any, context: Any) -> None:
         words = f"nothing is served at {method[:100]!r}; OTLP/gRPC is at {', '.join(SERVICES)}"
         await self._refuse(method, Answer(404, "UNIMPLEMENTED", words), context)
+
+
+def _certificate(context: Any) -> bytes | None:
+    """The certificate that the client has shown, in PEM, which TLS has verified."""
+    shown: list[bytes] = context.auth_context().get("x509_pem_cert") or []
+    return shown[0] if shown else None
 
 
 def _address(peer: str) -> str:

@@ -1,10 +1,11 @@
-"""OTLP/HTTP: POST /v1/traces and /v1/logs, protobuf or JSON, plain or gzip.
+"""OTLP/HTTP: POST /v1/traces and /v1/logs, protobuf or JSON, plain or packed.
 
 aiohttp's low-level server without router and middlewares: one handler, which answers every request
 itself and lets no exception of ours become a 500, because a sender drops its data at that.
 """
 
 import asyncio
+import ssl
 from typing import Any
 
 from aiohttp import HttpVersion11, web
@@ -15,8 +16,9 @@ from audit_receiver.otlp import codec, receipt, status
 from audit_receiver.otlp.codec import CONTENT_TYPE, Limits, Media
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.status import Answer
+from audit_receiver.receive.admission import Admission, Peer
 from audit_receiver.receive.budget import Share
-from audit_receiver.receive.intake import Delivered, Intake, recorded_headers
+from audit_receiver.receive.intake import Delivered, Intake
 from audit_receiver.receive.refusals import Refusal, Refusals
 from audit_receiver.telemetry import REQUESTS
 
@@ -37,12 +39,14 @@ class HttpServer:
         self,
         intake: Intake,
         limits: Limits,
-        record_headers: tuple[str, ...],
+        admission: Admission,
         drain_seconds: float = 10.0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._intake = intake
         self._limits = limits
-        self._record_headers = record_headers
+        self._admission = admission
+        self._tls = tls
         self._refusals = intake.refusals
         self._closing = False
         # No access log and no decompression: the one costs time, the other answers 500.
@@ -62,7 +66,7 @@ class HttpServer:
     async def start(self, host: str, port: int) -> list[tuple[str, int]]:
         """Listen; returns the addresses. Raises OSError if the port cannot be had."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, backlog=1024)
+        site = web.TCPSite(self._runner, host, port, backlog=1024, ssl_context=self._tls)
         try:
             await site.start()
         except BaseException:
@@ -84,15 +88,24 @@ class HttpServer:
             if request.method != "POST":
                 return _refuse(self._refusals, request, status.method_not_allowed(request.method))
             media = codec.media_type(request.headers.get("Content-Type"))
+            peer = self._admission.admit(request.headers, self._certificate(request))
             with self._intake.budget.share() as share:
-                return await self._export(request, signal, media, share)
+                return await self._export(request, signal, media, peer, share)
         except (asyncio.CancelledError, _SenderGone):
             raise
         except Exception as error:
             return _refuse(self._refusals, request, error, media)
 
+    def _certificate(self, request: web.BaseRequest) -> bytes | None:
+        """The certificate that the client has shown, which TLS has verified."""
+        if not self._admission.asks_for_certificates or request.transport is None:
+            return None
+        found = request.transport.get_extra_info("ssl_object")
+        der: bytes | None = found.getpeercert(True) if found is not None else None
+        return der
+
     async def _export(
-        self, request: web.BaseRequest, signal: Signal, media: Media, share: Share
+        self, request: web.BaseRequest, signal: Signal, media: Media, peer: Peer, share: Share
     ) -> web.Response:
         if self._closing:
             raise ShuttingDown("the service is stopping; send again")
@@ -101,8 +114,7 @@ class HttpServer:
             media,
             await self._body(request, share),
             request.headers.get("Content-Encoding"),
-            "http",
-            recorded_headers(request.headers, self._record_headers),
+            peer,
             self._limits,
         )
         outcome = await self._intake.receive(delivered, share)

@@ -5,7 +5,6 @@ Both doors call `Intake.receive`; only it knows the order of the steps.
 
 import asyncio
 import os
-from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from audit_receiver.otlp import codec, receipt
 from audit_receiver.otlp.codec import Limits, Media
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.walk import Walk, walk
+from audit_receiver.receive.admission import Peer
 from audit_receiver.receive.budget import Budget, Share
 from audit_receiver.receive.deadline import Deadline
 from audit_receiver.receive.refusals import Refusals
@@ -25,7 +25,6 @@ from audit_receiver.record.normalise import Vocabulary, normalise
 from audit_receiver.record.select import Rule
 
 EVIDENCE_BYTES = 4096  # of a request that cannot be decoded
-MOST_HEADER_CHARACTERS = 1024
 LARGE_RECORDS = 32
 LARGE_BYTES = 1 << 20
 
@@ -37,8 +36,7 @@ class Delivered(NamedTuple):
     media: Media
     body: bytes
     content_encoding: str | None
-    transport: str  # "http" or "grpc"
-    headers: tuple[tuple[str, str], ...]  # those that are recorded, sorted
+    peer: Peer
     limits: Limits
 
 
@@ -139,7 +137,7 @@ class Intake:
             return []
         size = body.SALTS_BYTES
         salts = os.urandom(size * len(observations))
-        peer = _peer(delivered.transport, delivered.headers)
+        peer = _peer(delivered.peer)
         return [
             body.encode(
                 normalise(observation, self._vocabulary),
@@ -172,7 +170,7 @@ class Intake:
         for service, number in walked.received.items():
             self._appender.note(service, number, walked.skipped.get(service, 0))
         skipped = sum(walked.skipped.values())
-        counters = _counters(delivered.signal, delivered.transport)
+        counters = _counters(delivered.signal, delivered.peer.transport)
         if skipped:
             counters["skipped"].inc(skipped)
         if appended is not None:
@@ -194,7 +192,7 @@ class Intake:
                 "sha256": sha256(delivered.body).hexdigest(),
                 "signal": delivered.signal,
                 "size": len(delivered.body),
-                "transport": delivered.transport,
+                "transport": delivered.peer.transport,
             },
         )
 
@@ -229,28 +227,32 @@ def deliver_to(loop: asyncio.AbstractEventLoop) -> Any:
     return deliver
 
 
-def recorded_headers(given: Mapping[str, str], names: tuple[str, ...]) -> Any:
-    """The headers that the configuration asks to keep with each record."""
-    found = ((name, given.get(name)) for name in names)
-    return tuple((name, value[:MOST_HEADER_CHARACTERS]) for name, value in found if value)
-
-
 def _resolve(results: Delivery) -> None:
     for done, result in results:
         done(result)
 
 
 @lru_cache(256)
-def _peer(transport: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+def _peer(peer: Peer) -> bytes:
     """The canonical text of the body's `peer` object."""
-    peer: dict[str, Any] = {"transport": transport}
-    if headers:
-        flags: set[str] = set()
-        peer["headers"] = {
-            name: canonical.of_string(value.encode("utf-8", "surrogateescape"), flags)
-            for name, value in headers
+    flags: set[str] = set()
+
+    def text(value: str) -> Any:
+        return canonical.of_string(value.encode("utf-8", "surrogateescape"), flags)
+
+    told: dict[str, Any] = {"transport": peer.transport}
+    if peer.headers:
+        told["headers"] = {name: text(value) for name, value in peer.headers}
+    if peer.token:
+        told["token"] = peer.token
+    if peer.certificate is not None:
+        subject, names, digest = peer.certificate
+        told["certificate"] = {
+            "names": [text(name) for name in names],
+            "sha256": digest,
+            "subject": text(subject),
         }
-    return canonical.encode(peer)
+    return canonical.encode(told)
 
 
 @lru_cache(16)

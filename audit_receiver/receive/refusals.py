@@ -11,7 +11,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from audit_receiver.errors import MalformedRequest, RetryLater, SenderError
+from audit_receiver.errors import (
+    Forbidden,
+    MalformedRequest,
+    RetryLater,
+    SenderError,
+    Unauthenticated,
+)
 from audit_receiver.telemetry import REQUESTS
 
 INTERVAL_SECONDS = 1.0
@@ -36,7 +42,8 @@ class Refusal(NamedTuple):
 class Refusals:
     """Counts and tells refusals. Lives in the event loop's thread.
 
-    `count` is given the name of the heartbeat's total: `undecodable` or `refused`.
+    `count` is given the name of the heartbeat's total: `undecodable`, `unauthenticated` or
+    `refused`.
     """
 
     def __init__(self, count: Callable[[str], None]) -> None:
@@ -48,7 +55,7 @@ class Refusals:
         """Count a refusal; log it, or hold it back for the second's summary."""
         _requests(refusal.transport, refusal.code).inc()
         error = refusal.error
-        self._count("undecodable" if isinstance(error, MalformedRequest) else "refused")
+        self._count(_total(error))
         kind = f"{refusal.transport} {refusal.code} {type(error).__name__}"
         key = (refusal.peer, kind)
         told = self._told.get(key)
@@ -82,6 +89,13 @@ class _HeldBack:
     def __init__(self) -> None:
         self.number = 0
         self.last: Refusal | None = None
+
+
+def _total(error: BaseException | None) -> str:
+    """Which total of the heartbeat a refusal counts in."""
+    if isinstance(error, Unauthenticated | Forbidden):
+        return "unauthenticated"
+    return "undecodable" if isinstance(error, MalformedRequest) else "refused"
 
 
 def _is_unforeseen(error: BaseException | None) -> bool:

@@ -23,6 +23,8 @@ MALFORMED = errors.MalformedRequest("spans[0].traceId: not hex", "spans[0].trace
         (errors.MalformedRequest("m"), 400, "INVALID_ARGUMENT", None),
         (errors.UnsupportedEncoding("m"), 400, "INVALID_ARGUMENT", None),
         (errors.UnsupportedMediaType("m"), 415, "INVALID_ARGUMENT", None),
+        (errors.Unauthenticated("m"), 401, "UNAUTHENTICATED", None),
+        (errors.Forbidden("m"), 403, "PERMISSION_DENIED", None),
         (errors.RequestTooLarge("m"), 413, "RESOURCE_EXHAUSTED", None),
         (errors.LedgerBusy("m"), 503, "UNAVAILABLE", 1),
         (errors.LedgerUnavailable("m"), 503, "UNAVAILABLE", 1),
@@ -49,7 +51,7 @@ def test_no_answer_makes_stock_senders_drop_for_our_fault() -> None:  # E02
 
     for kind in kinds:
         given = answer(kind("m"))
-        assert given.http in (400, 413, 415, 503)
+        assert given.http in (400, 401, 403, 413, 415, 503)
         assert given.grpc not in ("UNKNOWN", "INTERNAL")
         if not issubclass(kind, errors.SenderError):
             assert given.retry_after == 1

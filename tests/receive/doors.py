@@ -11,6 +11,7 @@ import grpc
 
 from audit_receiver.ledger.appender import Appended, Done, Tip
 from audit_receiver.otlp.codec import Limits
+from audit_receiver.receive.admission import Admission
 from audit_receiver.receive.budget import Budget
 from audit_receiver.receive.grpc_server import GrpcServer
 from audit_receiver.receive.http_server import HttpServer
@@ -22,6 +23,7 @@ from audit_receiver.record.select import Rule
 TIP = Tip(7, b"r" * 32, b"s" * 64, 0xABCD, "test/0", 6)
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
+HEADERS = ("x-audit-pipeline",)
 
 
 class StandIn:
@@ -129,8 +131,8 @@ async def doors(
     stand_in = StandIn()
     intake = Intake(stand_in, Rule(), Vocabulary(), Budget(in_flight), deadline_seconds)  # type: ignore[arg-type]
     limits = Limits(max_bytes, 1000)
-    http = HttpServer(intake, limits, ("x-audit-pipeline",), drain_seconds=0)
-    rpc = GrpcServer(intake, limits, ("x-audit-pipeline",))
+    http = HttpServer(intake, limits, Admission("http", HEADERS), drain_seconds=0)
+    rpc = GrpcServer(intake, limits, Admission("grpc", HEADERS))
     addresses = await http.start("127.0.0.1", 0)
     port = await rpc.start("127.0.0.1", 0)
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")

@@ -11,6 +11,7 @@ import grpc
 
 from audit_receiver.ledger.appender import Appender, LedgerSettings
 from audit_receiver.otlp.codec import Limits
+from audit_receiver.receive.admission import Admission
 from audit_receiver.receive.budget import Budget
 from audit_receiver.receive.grpc_server import GrpcServer
 from audit_receiver.receive.http_server import HttpServer
@@ -77,8 +78,8 @@ async def rig(
     opened = Rig(
         lab,
         budget,
-        HttpServer(intake, limits, headers, drain_seconds),
-        GrpcServer(intake, limits, headers),
+        HttpServer(intake, limits, Admission("http", headers), drain_seconds),
+        GrpcServer(intake, limits, Admission("grpc", headers)),
     )
     opened.http_port = (await opened.http.start(LOCAL, 0))[0][1]
     opened.rpc_port = await opened.rpc.start(LOCAL, 0)
