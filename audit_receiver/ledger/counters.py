@@ -6,6 +6,7 @@ from typing import Any
 
 MOST_SERVICES = 1000
 OTHER = "other"  # the services beyond the thousandth, together
+MOST_NAME_BYTES = 120  # of a service's name; senders choose them, and a heartbeat names them all
 TOTALS = ("undecodable", "refused", "unauthenticated")
 _NUMBERS = ("received", "stored", "skipped", "duplicate", "conflict")
 _RECEIVED, _STORED, _SKIPPED, _DUPLICATE, _CONFLICT = range(5)
@@ -25,6 +26,8 @@ class Counted:
 
     def of(self, service: str) -> list[int]:
         """The numbers of a service, to be added to."""
+        if len(service) > MOST_NAME_BYTES // 4:  # as many characters may be more bytes
+            service = _cut(service)
         numbers = self.services.get(service)
         if numbers is None:
             if len(self.services) >= MOST_SERVICES and service != OTHER:
@@ -64,6 +67,14 @@ class Counted:
             for name, numbers in sorted(self.services.items())
         }
         return {"services": services, **{name: self.totals[name] for name in TOTALS}}
+
+
+def _cut(name: str) -> str:
+    """A name of at most MOST_NAME_BYTES bytes; one that was longer ends in an ellipsis."""
+    raw = name[: MOST_NAME_BYTES + 1].encode("utf-8", "surrogatepass")
+    if len(raw) <= MOST_NAME_BYTES:
+        return name
+    return raw[: MOST_NAME_BYTES - len("…".encode())].decode("utf-8", "ignore") + "…"
 
 
 class Counters:

@@ -81,7 +81,7 @@ class Observer:
         """An incident has been noticed; it stands in the ledger unless that cannot be written."""
 
     def trouble(self, reason: str) -> None:
-        """The ledger went out of service (`reason`) or came back (empty string)."""
+        """The ledger went out of service (once a kind of reason) or came back (empty string)."""
 
     def fatal(self, error: Exception) -> None:
         """The state of the file is unknown: the process has to end with exit code 1."""

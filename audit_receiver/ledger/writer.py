@@ -39,6 +39,7 @@ class Writer:
     ) -> None:
         self.pen = pen
         self.trouble = ""  # why the ledger is out of service, "" if it is not
+        self._told: set[str] = set()  # kinds of reasons of this episode that the observer knows
         self._own: list[Job] = []  # own records that are not durable yet
         self._watch = watch
         self._observer = observer
@@ -184,19 +185,20 @@ class Writer:
         """Fail closed: answer what waits, remember why, and record it once that is possible."""
         reason = str(error)
         if not self.trouble:
-            _log.error("the ledger is out of service: %s", reason)
             kind = "foreign_write" if isinstance(error, ForeignWrite) else "unavailable"
             since = timestamp.render(max(self._watch.read().wall, 0))
             self._tell(kind, {"incident": kind, "reason": reason, "since": since})
-        if self.trouble != reason:
-            self.trouble = reason
+        self.trouble = reason
+        word = reason.partition(":")[0]  # what follows holds times and sizes, new at each attempt
+        if word not in self._told:
+            self._told.add(word)
             self._observer.trouble(reason)
         self.abandon(requests, LedgerUnavailable(reason))
 
     def _in_service(self) -> None:
         if self.trouble:
-            _log.warning("the ledger is in service again")
             self.trouble = ""
+            self._told.clear()
             self._observer.trouble("")
 
     def _tell(self, kind: str, fields: Mapping[str, Any]) -> None:

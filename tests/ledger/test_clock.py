@@ -1,5 +1,7 @@
 """The ledger's time: strictly rising, held when the wall clock falls back, refused far ahead."""
 
+import time
+
 import pytest
 
 from audit_receiver.errors import LedgerUnavailable
@@ -67,6 +69,29 @@ def test_a_clock_that_runs_ahead_of_the_monotonic_one_is_refused(lab: LedgerLab)
     lab.wait_for_trouble(False)
     assert lab.append(draft("b")).stored == 1
     assert lab.incidents() == ["unavailable"]
+    lab.check()
+
+
+def test_while_the_clock_is_refused_the_operator_is_told_once(lab: LedgerLab) -> None:
+    lab.open()
+    lab.append(draft("a"))
+    for _ in range(2):
+        told = len(lab.witness.troubles)
+        lab.clock.wall += 301 * SECOND
+        with pytest.raises(LedgerUnavailable):
+            lab.append(draft("b"))
+        first = lab.wait_for_trouble()
+        for _ in range(5):  # the writer tries again, and reads other times each time
+            before = lab.appender.status().reason
+            lab.clock.wall += SECOND
+            deadline = time.monotonic() + 10
+            while lab.appender.status().reason == before:
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+        assert lab.witness.troubles[told:] == [first]
+        lab.clock.wall -= 306 * SECOND
+        lab.wait_for_trouble(False)
+        assert lab.witness.troubles[told:] == [first, ""], "the end of it is told too"
     lab.check()
 
 

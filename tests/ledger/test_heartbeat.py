@@ -130,6 +130,38 @@ def test_beyond_a_thousand_services_the_rest_is_counted_together() -> None:
     assert (services["s0"]["stored"], services["s0"]["conflict"]) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "counted_as"),
+    [
+        ("a" * 120, "a" * 120),
+        ("a" * 121, "a" * 117 + "…"),
+        ("é" * 60, "é" * 60),
+        ("é" * 61, "é" * 58 + "…"),  # 116 bytes: a character is not cut in two
+        ("\N{GRINNING FACE}" * 31, "\N{GRINNING FACE}" * 29 + "…"),
+        ("b" * 10_000_000, "b" * 117 + "…"),
+    ],
+    ids=["120 bytes", "121", "two bytes each", "two bytes, too many", "four bytes", "10 MB"],
+)
+def test_a_service_with_a_long_name_is_counted_under_a_cut_one(name: str, counted_as: str) -> None:
+    counters = Counters()
+    counters.note(name, 3, 1)
+    more = Counted()
+    more.stored(name, conflict=False)
+    counters.add(more)
+    services = counters.take().fields()["services"]
+    assert list(services) == [counted_as]
+    assert (services[counted_as]["received"], services[counted_as]["stored"]) == (3, 1)
+
+
+def test_a_long_name_stands_cut_in_the_ledger_too(lab: LedgerLab) -> None:
+    lab.open()
+    lab.append(draft("r1", service="s" * 5000))
+    lab.close()
+    [beat] = [event for event in lab.events("heartbeat") if event["services"]]
+    assert list(beat["services"]) == ["s" * 117 + "…"]
+    lab.check()
+
+
 def test_only_known_totals_are_counted() -> None:
     counters = Counters()
     counters.count("refused", 3)
