@@ -10,26 +10,20 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import uvloop
 
 from audit_receiver import __version__, telemetry
-from audit_receiver.config.model import MIB, Config
+from audit_receiver.config.model import Config
 from audit_receiver.config.values import Endpoint
-from audit_receiver.errors import IntegrityError, LedgerError
+from audit_receiver.doors import Doors, rule_of
+from audit_receiver.errors import ConfigError, IntegrityError, LedgerError
 from audit_receiver.ledger.appender import Appender, Clock, Commit, LedgerSettings, Observer
 from audit_receiver.ledger.async_reader import AsyncReader
-from audit_receiver.otlp.codec import Limits
-from audit_receiver.receive.admission import Admission
-from audit_receiver.receive.budget import Budget
-from audit_receiver.receive.grpc_server import GrpcServer
-from audit_receiver.receive.http_server import HttpServer
-from audit_receiver.receive.intake import Intake, deliver_to
+from audit_receiver.receive.intake import deliver_to
 from audit_receiver.receive.reads import ReadsDoor, socket_path
-from audit_receiver.record.normalise import Vocabulary
-from audit_receiver.record.select import Rule
 from audit_receiver.web.ops import OpsServer, health_routes, metrics_routes
 
 STOPPED, DOES_NOT_HOLD, CANNOT_START = 0, 1, 2
@@ -52,7 +46,7 @@ def run(config: Config, announce: Announce, accept_clock: bool = False) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         return uvloop.run(_Service(config, announce, accept_clock).serve())
-    except LedgerError as error:
+    except (LedgerError, ConfigError) as error:
         announce(f"audit-receiver: {error}")
         return CANNOT_START
     except IntegrityError as error:
@@ -75,12 +69,6 @@ def system_clock() -> Clock:
     """The machine's clocks; the second one goes on while it sleeps, where there is such a one."""
     boottime = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return Clock(time.time_ns, lambda: time.clock_gettime_ns(boottime))
-
-
-def rule_of(config: Config) -> Rule:
-    """The selection rule that a configuration asks for."""
-    select = config.select
-    return Rule(select.attributes, select.except_, select.names)
 
 
 def ledger_settings(config: Config, accept_clock: bool = False) -> LedgerSettings:
@@ -168,43 +156,20 @@ class _Service:
         return self._code
 
     async def _open_doors(self, appender: Appender, stack: contextlib.AsyncExitStack) -> None:
-        config, otlp = self._config, self._config.receivers.otlp
-        intake = Intake(
-            appender,
-            rule_of(config),
-            _vocabulary(config),
-            Budget(otlp.limits.in_flight_bytes),
-            otlp.limits.deadline,
-        )
+        config, listens = self._config, self._config.telemetry
         reads = ReadsDoor(appender, socket_path(config.ledger.path))
         await reads.start()
         stack.push_async_callback(reads.stop)
-        telemetry_config, protocols = config.telemetry, otlp.protocols
-        if telemetry_config.health is not None:
+        if listens.health is not None:
             routes = health_routes(lambda: self._readiness(appender))
-            await self._ops("health", routes, telemetry_config.health.endpoint, stack)
-        if telemetry_config.metrics is not None:
+            await self._ops("health", routes, listens.health.endpoint, stack)
+        if listens.metrics is not None:
             telemetry.QUEUE_RECORDS.set_function(lambda: appender.waiting)
             routes = metrics_routes(lambda: None)
-            await self._ops("metrics", routes, telemetry_config.metrics.endpoint, stack)
-        drain = config.ledger.drain
-        doors: list[Callable[[], Awaitable[None]]] = []
-        stack.push_async_callback(_stop_together, doors)
-        if protocols.grpc is not None:
-            limits = self._limits(protocols.grpc.max_recv_msg_size_mib * MIB)
-            grpc_door = GrpcServer(intake, limits, Admission("grpc", otlp.record_headers))
-            endpoint = protocols.grpc.endpoint
-            port = await grpc_door.start(endpoint.host, endpoint.port)
-            doors.append(lambda: grpc_door.stop(drain))
-            self._announce(f"OTLP/gRPC on {Endpoint(host=endpoint.host, port=port)}")
-        if protocols.http is not None:
-            limits = self._limits(protocols.http.max_request_body_size)
-            http_door = HttpServer(intake, limits, Admission("http", otlp.record_headers), drain)
-            endpoint = protocols.http.endpoint
-            addresses = await _bound(http_door.start, endpoint)
-            doors.append(http_door.stop)
-            self._announce(f"OTLP/HTTP on {addresses}")
-        self._warn_of_open_doors()
+            await self._ops("metrics", routes, listens.metrics.endpoint, stack)
+        doors = Doors(config, appender, self._announce)
+        stack.push_async_callback(doors.stop)
+        await doors.open()
 
     async def _readiness(self, appender: Appender) -> tuple[str, int]:
         """Why records cannot be stored or read now, "" if they can; and how many entries there are.
@@ -220,15 +185,11 @@ class _Service:
         except LedgerError as error:
             return str(error), 0
 
-    def _limits(self, max_bytes: int) -> Limits:
-        limits = self._config.receivers.otlp.limits
-        return Limits(max_bytes, limits.items, limits.nesting)
-
     async def _ops(
         self, name: str, routes: Any, endpoint: Endpoint, stack: contextlib.AsyncExitStack
     ) -> None:
         server = OpsServer(routes)
-        addresses = await _bound(server.start, endpoint)
+        addresses = await _bound_ops(server, endpoint)
         stack.push_async_callback(server.stop)
         self._announce(f"{name} on {addresses} ({', '.join(routes)})")
 
@@ -239,14 +200,6 @@ class _Service:
         self._announce(f"verifier key {appender.vkey}")
         for warning in appender.warnings:
             self._announce(f"warning: {warning}")
-
-    def _warn_of_open_doors(self) -> None:
-        for key, endpoint in self._config.endpoints().items():
-            if key.startswith("receivers") and not endpoint.is_local:
-                self._announce(
-                    f"warning: {endpoint} takes records from whoever can reach it, without TLS or"
-                    " token (allow_insecure_bind)"
-                )
 
     async def _close(self, appender: Appender) -> None:
         """The doors have had their part of the drain; the writer has what is left of it."""
@@ -262,28 +215,14 @@ class _Service:
         self._ended.set()
 
 
-async def _stop_together(doors: list[Callable[[], Awaitable[None]]]) -> None:
-    """Stop the doors at the same time: one after another, each would take the whole drain."""
-    stops = await asyncio.gather(*(stop() for stop in doors), return_exceptions=True)
-    for fault in stops:
-        if isinstance(fault, Exception):
-            _log.error("a door did not close as it should", exc_info=fault)
-
-
-async def _bound(start: Callable[[str, int], Any], endpoint: Endpoint) -> str:
-    """Start a server; its addresses as text, in the words of the configuration."""
+async def _bound_ops(server: OpsServer, endpoint: Endpoint) -> str:
+    """Start one of our own endpoints; its addresses as text."""
     try:
-        addresses = await start(endpoint.host, endpoint.port)
+        addresses = await server.start(endpoint.host, endpoint.port)
     except OSError as exc:
         raise OSError(f"{endpoint} cannot be bound: {exc.strerror or exc}") from exc
     ports = sorted({address[1] for address in addresses})
     return ", ".join(str(Endpoint(host=endpoint.host, port=port)) for port in ports)
-
-
-def _vocabulary(config: Config) -> Vocabulary:
-    extra = {name: names for name, names in config.fields.items() if name != "tenant"}
-    tenant = config.fields.get("tenant", ())
-    return Vocabulary({**extra, "tenant": tenant[1:]}, tenant[0] if tenant else "")
 
 
 def _threadsafe(

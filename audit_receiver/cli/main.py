@@ -29,6 +29,7 @@ COMMANDS = {
     "export": "export",
     "prove": "prove",
     "checkpoint": "checkpoint",
+    "token": "token",
     "doctor": "doctor.command",
     "demo": "demo.command",
 }

@@ -23,28 +23,49 @@ class Contradiction(NamedTuple):
 
 def find(config: Config) -> list[Contradiction]:
     """Every contradiction of the configuration."""
-    return [*_shared_ports(config), *_open_doors(config), *_budget(config), *_files(config)]
+    return [
+        *_shared_ports(config),
+        *_open_doors(config),
+        *_tls(config),
+        *_budget(config),
+        *_files(config),
+    ]
 
 
 def _shared_ports(config: Config) -> Iterator[Contradiction]:
-    for (first, one), (second, other) in combinations(config.endpoints().items(), 2):
+    for (first, one), (second, other) in combinations(config.endpoints(), 2):
         if one.overlaps(other):
             said = f"{other} is taken by {first} ({one}); give each its own port"
             yield Contradiction(second, said, (first, second))
 
 
 def _open_doors(config: Config) -> Iterator[Contradiction]:
-    for key, endpoint in config.endpoints().items():
-        if not key.startswith(_OTLP) or endpoint.is_local:
+    protocols = config.receivers.otlp.protocols
+    for name, door in (("grpc", protocols.grpc), ("http", protocols.http)):
+        if door is None or door.tls or door.auth or config.receivers.otlp.allow_insecure_bind:
             continue
-        if not config.receivers.otlp.allow_insecure_bind:
-            yield Contradiction(
-                key,
-                f"{endpoint} can be reached from other machines, without TLS or token; bind"
-                f" 127.0.0.1, or set {_INSECURE}: true if the network in front of it decides who"
-                " may send",
-                (key, _INSECURE),
-            )
+        key = f"{_OTLP}.protocols.{name}.endpoint"
+        for endpoint in door.endpoint:
+            if not endpoint.is_local:
+                yield Contradiction(
+                    key,
+                    f"{endpoint} can be reached from other machines, without TLS or token; bind"
+                    f" 127.0.0.1, give it tls or auth, or set {_INSECURE}: true if the network in"
+                    " front of it decides who may send",
+                    (key, _INSECURE),
+                )
+
+
+def _tls(config: Config) -> Iterator[Contradiction]:
+    grpc, http = config.receivers.otlp.protocols.grpc, config.receivers.otlp.protocols.http
+    key = f"{_OTLP}.protocols.grpc.tls.min_version"
+    if grpc is not None and grpc.tls is not None and grpc.tls.min_version == "1.3":
+        said = "gRPC cannot be told to refuse TLS 1.2; leave it at 1.2, or serve OTLP over HTTP"
+        yield Contradiction(key, said, (key,))
+    paths = f"{_OTLP}.protocols.http.logs_url_path"
+    if http is not None and http.logs_url_path == http.traces_url_path:
+        said = "logs and traces have the same path; give each its own"
+        yield Contradiction(paths, said, (paths, f"{_OTLP}.protocols.http.traces_url_path"))
 
 
 def _budget(config: Config) -> Iterator[Contradiction]:

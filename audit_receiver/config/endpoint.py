@@ -1,4 +1,4 @@
-"""Where to listen: a host and a port, what is none, and which two of them cannot both be had."""
+"""Where to listen: a host and a port or a Unix socket, and which two cannot both be had."""
 
 import ipaddress
 import re
@@ -6,23 +6,33 @@ import re
 from pydantic import BaseModel, ConfigDict
 
 LOCALHOST = "localhost"
+UNIX = "unix:"
+MOST_PATH_BYTES = 107  # sockaddr_un (unix(7))
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\Z")
 _NUMBER = re.compile(r"(?:[0-9]+|0[xX][0-9a-fA-F]*)\Z")
 
 
 class Endpoint(BaseModel):
-    """Where to listen: a host (name or address) and a port; port 0 lets the system choose."""
+    """Where to listen: a host (name or address) and a port, or the path of a Unix socket.
+
+    Port 0 lets the system choose.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    host: str
-    port: int
+    host: str = ""
+    port: int = 0
+    path: str = ""
 
     def __str__(self) -> str:
+        if self.path:
+            return f"{UNIX}{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def is_local(self) -> bool:
         """Whether only this machine can connect."""
+        if self.path:
+            return True
         address = _address(self.host)
         return self.host.lower() == LOCALHOST if address is None else address.is_loopback
 
@@ -31,6 +41,8 @@ class Endpoint(BaseModel):
 
         All addresses of one family count as those of the other too, because gRPC opens both.
         """
+        if self.path or other.path:
+            return self.path == other.path
         if self.port != other.port or self.port == 0:
             return False
         hosts = [self.host.lower(), other.host.lower()]
@@ -48,10 +60,15 @@ class Endpoint(BaseModel):
 
 
 def parse_endpoint(value: object) -> Endpoint:
-    """An endpoint from "127.0.0.1:4318", "localhost:4318", "[::]:4318". Raises ValueError."""
+    """An endpoint from "127.0.0.1:4318", "localhost:4318", "[::]:4318", "unix:/run/otlp.sock".
+
+    Raises ValueError.
+    """
     if isinstance(value, Endpoint):
         return value
     text = value if isinstance(value, str) else ""
+    if text.startswith(UNIX):
+        return _unix(text)
     if "://" in text:
         raise ValueError(f"{value!r} is a URL; write host:port")
     host, colon, port = text.rpartition(":")
@@ -72,6 +89,30 @@ def parse_endpoint(value: object) -> Endpoint:
             f" 127.0.0.1:{port}, or 0.0.0.0:{port} for every address of this machine"
         )
     return Endpoint(host=host, port=int(port))
+
+
+def parse_endpoints(value: object) -> tuple[Endpoint, ...]:
+    """One endpoint, or a list of them. Raises ValueError."""
+    if not isinstance(value, list | tuple):
+        return (parse_endpoint(value),)
+    if not value:
+        raise ValueError("an empty list; name an endpoint, for example 127.0.0.1:4318")
+    return tuple(map(parse_endpoint, value))
+
+
+def render_endpoints(endpoints: tuple[Endpoint, ...]) -> str | list[str]:
+    """Endpoints as they are written."""
+    texts = [str(endpoint) for endpoint in endpoints]
+    return texts[0] if len(texts) == 1 else texts
+
+
+def _unix(text: str) -> Endpoint:
+    path = text.removeprefix(UNIX)
+    if not path.startswith("/") or path.endswith("/") or "\0" in path:
+        raise ValueError(f"{text!r} is no Unix socket; write unix:/run/audit-receiver/otlp.sock")
+    if len(path.encode("utf-8", "surrogateescape")) > MOST_PATH_BYTES:
+        raise ValueError(f"{text!r}: a socket's path has at most {MOST_PATH_BYTES} bytes")
+    return Endpoint(path=path)
 
 
 def _is_host(host: str) -> bool:

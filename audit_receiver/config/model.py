@@ -11,8 +11,16 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from audit_receiver.config.endpoint import Endpoint, parse_endpoint
-from audit_receiver.config.values import Duration, EndpointField, FilePath, HeaderName, Size
+from audit_receiver.config.endpoint import Endpoint, parse_endpoint, parse_endpoints
+from audit_receiver.config.values import (
+    Duration,
+    EndpointField,
+    EndpointsField,
+    FilePath,
+    HeaderName,
+    Size,
+    UrlPath,
+)
 
 MIB = 1 << 20
 INT32 = (1 << 31) - 1
@@ -45,18 +53,39 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
 
+class Tls(Section):
+    """Certificates of a door, in PEM; renewed files are served without a restart."""
+
+    cert_file: FilePath
+    key_file: FilePath
+    client_ca_file: FilePath | None = None
+    min_version: Literal["1.2", "1.3"] = "1.2"
+
+
+class Auth(Section):
+    """Who may send: the bearers of the tokens in a file."""
+
+    tokens_file: FilePath
+
+
 class Grpc(Section):
     """OTLP/gRPC."""
 
-    endpoint: EndpointField = parse_endpoint("127.0.0.1:4317")
+    endpoint: EndpointsField = parse_endpoints("127.0.0.1:4317")
     max_recv_msg_size_mib: GrpcMebibytes = 64
+    tls: Tls | None = None
+    auth: Auth | None = None
 
 
 class Http(Section):
     """OTLP/HTTP."""
 
-    endpoint: EndpointField = parse_endpoint("127.0.0.1:4318")
+    endpoint: EndpointsField = parse_endpoints("127.0.0.1:4318")
     max_request_body_size: Annotated[Size, Field(gt=0)] = 64 * MIB
+    traces_url_path: UrlPath = "/v1/traces"
+    logs_url_path: UrlPath = "/v1/logs"
+    tls: Tls | None = None
+    auth: Auth | None = None
 
 
 class Protocols(Section):
@@ -95,6 +124,7 @@ class Otlp(Section):
     protocols: Protocols = Protocols(grpc=Grpc(), http=Http())
     limits: Limits = Limits()
     record_headers: tuple[HeaderName, ...] = Field(default=("x-audit-pipeline",), strict=False)
+    require_headers: tuple[HeaderName, ...] = Field(default=(), strict=False)
     allow_insecure_bind: bool = False
 
 
@@ -163,16 +193,21 @@ class Config(Section):
     ledger: Ledger = Ledger()
     telemetry: Telemetry = Telemetry()
 
-    def endpoints(self) -> dict[str, Endpoint]:
-        """Every endpoint by its key."""
+    def endpoints(self) -> list[tuple[str, Endpoint]]:
+        """Every endpoint with its key."""
         protocols, telemetry = self.receivers.otlp.protocols, self.telemetry
         doors = {
             "receivers.otlp.protocols.grpc.endpoint": protocols.grpc,
             "receivers.otlp.protocols.http.endpoint": protocols.http,
+        }
+        own = {
             "telemetry.health.endpoint": telemetry.health,
             "telemetry.metrics.endpoint": telemetry.metrics,
         }
-        return {key: door.endpoint for key, door in doors.items() if door is not None}
+        return [
+            *((key, one) for key, door in doors.items() if door for one in door.endpoint),
+            *((key, listen.endpoint) for key, listen in own.items() if listen is not None),
+        ]
 
     def public(self) -> dict[str, Any]:
         """The configuration as the ledger's `config` entries state it; it holds no secrets yet."""

@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from audit_receiver.config.endpoint import Endpoint as Endpoint  # those who import it find it here
 from audit_receiver.config.endpoint import parse_endpoint as parse_endpoint
+from audit_receiver.config.endpoint import parse_endpoints, render_endpoints
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?\Z")
 _SIZE = re.compile(r"(\d{1,18})\s*(B|KiB|MiB|GiB|TiB)?\Z")
@@ -108,6 +109,13 @@ Size = Annotated[
 EndpointField = Annotated[
     Endpoint, PlainValidator(parse_endpoint), PlainSerializer(str), _schema("string", "[::1]:4318")
 ]
+EndpointsField = Annotated[
+    tuple[Endpoint, ...],
+    PlainValidator(parse_endpoints),
+    PlainSerializer(render_endpoints),
+    _schema(["string", "array"], "127.0.0.1:4318", ["127.0.0.1:4318", "[::1]:4318"]),
+]
+UrlPath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=200)]
 FilePath = Annotated[
     Path,
     PlainValidator(parse_path),

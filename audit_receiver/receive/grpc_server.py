@@ -5,7 +5,7 @@ exception, and a sender drops its data at both.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -22,8 +22,10 @@ from audit_receiver.otlp import receipt, status
 from audit_receiver.otlp.codec import Limits
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.status import Answer
+from audit_receiver.receive import listening
 from audit_receiver.receive.admission import Admission
 from audit_receiver.receive.intake import Delivered, Intake
+from audit_receiver.receive.listening import Place
 from audit_receiver.receive.refusals import Refusal
 from audit_receiver.telemetry import REQUESTS
 
@@ -58,6 +60,7 @@ class GrpcServer:
         self._limits = limits
         self._admission = admission
         self._tls = tls
+        self._sockets: list[str] = []
         self._closing = False
         self._health = HealthServicer()
         options = (*_OPTIONS, ("grpc.max_receive_message_length", limits.max_bytes))
@@ -68,20 +71,32 @@ class GrpcServer:
         reflection.enable_server_reflection((*served, reflection.SERVICE_NAME), self._server)
         self._server.add_generic_rpc_handlers((_Unserved(self._refuse),))  # asked last
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port. Raises OSError if it cannot be had."""
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    async def start(self, places: Sequence[Place]) -> list[Place]:
+        """Listen; returns where. Raises OSError if one of the places cannot be had."""
+        bound = [self._listen(place) for place in places]
+        await self._server.start()
+        for path in self._sockets:
+            listening.open_to_group(path)
+        await self.set_serving(True)
+        return bound
+
+    def _listen(self, place: Place) -> Place:
+        address = f"[{place.host}]:{place.port}" if ":" in place.host else f"{place[0]}:{place[1]}"
+        if place.path:
+            listening.clear(place.path)
+            address = f"unix:{place.path}"
         try:
-            bound: int = (
+            port: int = (
                 self._server.add_insecure_port(address)
                 if self._tls is None
                 else self._server.add_secure_port(address, self._tls)
             )
         except RuntimeError as exc:
             raise OSError(f"{address} cannot be bound: it is in use or not ours") from exc
-        await self._server.start()
-        await self.set_serving(True)
-        return bound
+        if place.path:
+            self._sockets.append(place.path)
+            return place
+        return place._replace(port=port)
 
     async def set_serving(self, serving: bool) -> None:
         """What the health service says of all services."""
@@ -94,6 +109,8 @@ class GrpcServer:
         self._closing = True
         await self._health.enter_graceful_shutdown()
         await self._server.stop(drain_seconds)
+        for path in self._sockets:
+            listening.remove(path)
 
     async def _export(self, signal: Signal, body: bytes, context: Any) -> bytes:
         try:

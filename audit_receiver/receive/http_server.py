@@ -6,6 +6,7 @@ itself and lets no exception of ours become a 500, because a sender drops its da
 
 import asyncio
 import ssl
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import HttpVersion11, web
@@ -16,14 +17,15 @@ from audit_receiver.otlp import codec, receipt, status
 from audit_receiver.otlp.codec import CONTENT_TYPE, Limits, Media
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.status import Answer
+from audit_receiver.receive import listening
 from audit_receiver.receive.admission import Admission, Peer
 from audit_receiver.receive.budget import Share
 from audit_receiver.receive.intake import Delivered, Intake
+from audit_receiver.receive.listening import Place
 from audit_receiver.receive.refusals import Refusal, Refusals
 from audit_receiver.telemetry import REQUESTS
 
 PATHS: dict[str, Signal] = {"/v1/logs": "logs", "/v1/traces": "traces"}
-_SIGNALS: dict[str, Signal] = {**PATHS, **{f"{path}/": name for path, name in PATHS.items()}}
 KEEP_ALIVE_SECONDS = 120.0  # longer than the 90 s of Go's client, so that it closes first
 BODY_SECONDS = 60.0  # for a body to arrive
 LINGERING_SECONDS = 2.0
@@ -42,11 +44,15 @@ class HttpServer:
         admission: Admission,
         drain_seconds: float = 10.0,
         tls: ssl.SSLContext | None = None,
+        paths: Mapping[str, Signal] = PATHS,
     ) -> None:
         self._intake = intake
         self._limits = limits
         self._admission = admission
         self._tls = tls
+        self._sockets: list[str] = []
+        self._paths = paths
+        self._signals = {**paths, **{f"{path}/": signal for path, signal in paths.items()}}
         self._refusals = intake.refusals
         self._closing = False
         # No access log and no decompression: the one costs time, the other answers 500.
@@ -63,28 +69,45 @@ class HttpServer:
             shutdown_timeout=drain_seconds,
         )
 
-    async def start(self, host: str, port: int) -> list[tuple[str, int]]:
-        """Listen; returns the addresses. Raises OSError if the port cannot be had."""
+    async def start(self, places: Sequence[Place]) -> list[Place]:
+        """Listen; returns where. Raises OSError if one of the places cannot be had."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, backlog=1024, ssl_context=self._tls)
+        bound: list[Place] = []
         try:
-            await site.start()
+            for place in places:
+                bound += await self._listen(place)
         except BaseException:
-            await self._runner.cleanup()
+            await self.stop()
             raise
-        return [address[:2] for address in self._runner.addresses]
+        return bound
+
+    async def _listen(self, place: Place) -> list[Place]:
+        if place.path:
+            listening.clear(place.path)
+            await web.UnixSite(self._runner, place.path, ssl_context=self._tls).start()
+            self._sockets.append(place.path)
+            listening.open_to_group(place.path)
+            return [place]
+        before = len(self._runner.addresses)
+        await web.TCPSite(
+            self._runner, place.host, place.port, backlog=1024, ssl_context=self._tls
+        ).start()
+        ports = {address[1] for address in self._runner.addresses[before:]}
+        return [place._replace(port=port) for port in sorted(ports)]
 
     async def stop(self) -> None:
         """Stop accepting, let requests in flight end, close idle connections."""
         self._closing = True
         await self._runner.cleanup()
+        for path in self._sockets:
+            listening.remove(path)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         media: Media | None = None
         try:
-            signal = _SIGNALS.get(request.path)
+            signal = self._signals.get(request.path)
             if signal is None:
-                return _refuse(self._refusals, request, status.not_found(request.path, PATHS))
+                return _refuse(self._refusals, request, status.not_found(request.path, self._paths))
             if request.method != "POST":
                 return _refuse(self._refusals, request, status.method_not_allowed(request.method))
             media = codec.media_type(request.headers.get("Content-Type"))

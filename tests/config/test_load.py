@@ -36,7 +36,7 @@ def test_absent_protocols_open_both_doors_and_named_ones_only_those() -> None:
 def test_a_door_named_without_keys_has_its_defaults() -> None:
     text = "receivers:\n  otlp:\n    protocols:\n      http:\n"
     protocols = parse(text, "c.yaml", {}).receivers.otlp.protocols
-    assert str(protocols.http.endpoint) == "127.0.0.1:4318"  # type: ignore[union-attr]
+    assert list(map(str, protocols.http.endpoint)) == ["127.0.0.1:4318"]  # type: ignore[union-attr]
     assert protocols.grpc is None
 
 

@@ -150,6 +150,7 @@ def test_a_bomb_stops_at_the_limit_in_bounded_memory(coding: str) -> None:  # Z0
         ("x-snappy-framed", b"\xff\x06\0\0sNaPpY"),
         ("x-snappy-framed", b"\xff\x06\0\0sNaPpY" + b"\xfe\0\0\0"),  # padding
     ],
+    ids=["gzip", "zstd", "zstd-skippable", "lz4", "lz4-skippable", "snappy", "snappy-padding"],
 )
 def test_countless_empty_frames_are_refused_fast(coding: str, frame: bytes) -> None:
     began = time.perf_counter()

@@ -16,6 +16,7 @@ from audit_receiver.receive.budget import Budget
 from audit_receiver.receive.grpc_server import GrpcServer
 from audit_receiver.receive.http_server import HttpServer
 from audit_receiver.receive.intake import Intake
+from audit_receiver.receive.listening import Place
 from audit_receiver.record.model import Draft
 from audit_receiver.record.normalise import Vocabulary
 from audit_receiver.record.select import Rule
@@ -133,12 +134,12 @@ async def doors(
     limits = Limits(max_bytes, 1000)
     http = HttpServer(intake, limits, Admission("http", HEADERS), drain_seconds=0)
     rpc = GrpcServer(intake, limits, Admission("grpc", HEADERS))
-    addresses = await http.start("127.0.0.1", 0)
-    port = await rpc.start("127.0.0.1", 0)
-    channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+    [opened] = await http.start([Place("127.0.0.1")])
+    [rpc_place] = await rpc.start([Place("127.0.0.1")])
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{rpc_place.port}")
     session = aiohttp.ClientSession(auto_decompress=False)
     try:
-        yield Doors(stand_in, intake, http, rpc, addresses[0][1], session, channel)
+        yield Doors(stand_in, intake, http, rpc, opened.port, session, channel)
     finally:
         await session.close()
         await channel.close()

@@ -16,6 +16,7 @@ from audit_receiver.receive.budget import Budget
 from audit_receiver.receive.grpc_server import GrpcServer
 from audit_receiver.receive.http_server import HttpServer
 from audit_receiver.receive.intake import Intake, deliver_to
+from audit_receiver.receive.listening import Place
 from audit_receiver.record.normalise import Vocabulary
 from audit_receiver.record.select import Rule
 from tests.kit.lab import LedgerLab
@@ -81,8 +82,8 @@ async def rig(
         HttpServer(intake, limits, Admission("http", headers), drain_seconds),
         GrpcServer(intake, limits, Admission("grpc", headers)),
     )
-    opened.http_port = (await opened.http.start(LOCAL, 0))[0][1]
-    opened.rpc_port = await opened.rpc.start(LOCAL, 0)
+    opened.http_port = (await opened.http.start([Place(LOCAL, 0)]))[0].port
+    opened.rpc_port = (await opened.rpc.start([Place(LOCAL, 0)]))[0].port
     opened.session = aiohttp.ClientSession(auto_decompress=False)
     opened.channel = grpc.aio.insecure_channel(f"{LOCAL}:{opened.rpc_port}")
     try:

@@ -31,11 +31,25 @@ class Holder(NamedTuple):
 
 def checks(config: "Config") -> Iterator[Check]:
     """One check for each endpoint of the configuration."""
-    for key, endpoint in config.endpoints().items():
+    for key, endpoint in config.endpoints():
         name = key.removesuffix(".endpoint")
         for prefix in _NAMES:
             name = name.removeprefix(prefix)
-        yield port(f"port {name}", endpoint.host, endpoint.port)
+        if endpoint.path:
+            yield socket_file(f"socket {name}", Path(endpoint.path))
+        else:
+            yield port(f"port {name}", endpoint.host, endpoint.port)
+
+
+def socket_file(name: str, path: Path) -> Check:
+    """Whether a Unix socket can be made there."""
+    if not path.parent.is_dir():
+        return fail(name, f"{path.parent} is no directory", "create it, or name another")
+    if not os.access(path.parent, os.W_OK):
+        return fail(name, f"{path.parent} cannot be written to", "run this as the service's user")
+    if path.exists() and not path.is_socket():
+        return fail(name, f"{path} is not a socket", "move it away, or name another")
+    return ok(name, f"{path} can be listened on")
 
 
 def port(name: str, host: str, number: int) -> Check:
