@@ -101,13 +101,68 @@ def test_the_fields_are_those_of_the_alias_table() -> None:
 def test_the_collectors_configuration_has_both_pipelines_and_never_gives_up() -> None:
     tree = YAML(typ="safe").load(CONFIG / "collector.yaml")
     assert {"traces/audit", "logs/audit"} == set(tree["service"]["pipelines"])
-    exporter = tree["exporters"]["otlphttp/audit"]
+    exporter = tree["exporters"]["otlp_http/audit"]
     assert exporter["retry_on_failure"]["max_elapsed_time"] == "0s"
     assert exporter["sending_queue"]["storage"] in tree["service"]["extensions"]
     assert tree["extensions"]["file_storage/audit"]["fsync"] is True
     for pipeline in tree["service"]["pipelines"].values():
-        assert pipeline["exporters"] == ["otlphttp/audit"]
+        assert pipeline["exporters"] == ["otlp_http/audit"]
         assert not any("sampl" in name for name in pipeline["processors"])
+
+
+def test_the_collectors_configuration_is_spelled_as_the_version_it_names_spells_it() -> None:
+    """0.146.0 has otlp_http (0.144.0), batches in the queue (0.123.0) and inferred contexts."""
+    text = (CONFIG / "collector.yaml").read_text()
+    tree = YAML(typ="safe").load(text)
+    assert "contrib distribution, 0.146.0 or later" in text
+    assert set(tree["exporters"]) == {"otlp_http/audit"}
+    assert set(tree["processors"]) == {"filter/audit"}
+    assert set(tree["processors"]["filter/audit"]) == {
+        *("error_mode", "trace_conditions", "log_conditions")
+    }
+    image = YAML(typ="safe").load(ROOT / "compose.yaml")["services"]["collector"]["image"]
+    checked = re.search(r"Checked with (\S+)\.\n", text)
+    assert checked is not None
+    assert image == f"otel/opentelemetry-collector-contrib:{checked[1]}"
+
+
+def test_a_full_batch_of_the_collectors_is_within_our_limits() -> None:
+    queue = YAML(typ="safe").load(CONFIG / "collector.yaml")["exporters"]["otlp_http/audit"][
+        "sending_queue"
+    ]
+    otlp = Config().receivers.otlp
+    assert otlp.protocols.http is not None
+    assert queue["batch"]["sizer"] == "bytes"
+    assert queue["batch"]["max_size"] < otlp.protocols.http.max_request_body_size
+    consumers = 10  # num_consumers of the Collector's sending_queue, by default
+    assert consumers * queue["batch"]["max_size"] < otlp.limits.in_flight_bytes
+
+
+def test_systemd_takes_exit_2_as_final_and_tries_exit_1_again() -> None:
+    unit = (CONFIG / "audit-receiver.service").read_text().splitlines()
+    assert "Restart=on-failure" in unit
+    assert "RestartPreventExitStatus=2" in unit
+
+
+def test_the_sidecar_outlives_its_application_and_keeps_the_keys_closed() -> None:
+    documents = list(YAML(typ="safe").load_all(CONFIG / "kubernetes-sidecar.yaml"))
+    pod = next(d for d in documents if d["kind"] == "StatefulSet")["spec"]["template"]["spec"]
+    [sidecar], [application] = pod["initContainers"], pod["containers"]
+    assert (sidecar["name"], sidecar["restartPolicy"]) == ("audit-receiver", "Always")
+    assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(sidecar)
+    assert application["name"] == "orders"
+    assert pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+    assert pod["terminationGracePeriodSeconds"] > 2 * Config().ledger.drain
+
+
+def test_what_compose_installs_is_pinned_as_our_own_senders_are() -> None:
+    application = YAML(typ="safe").load(ROOT / "compose.yaml")["services"]["application"]
+    [words] = re.findall(r"pip install (.*?) &&", " ".join(application["command"]))
+    packages = [word for word in words.split() if not word.startswith("--")]
+    pins = (ROOT / "requirements" / "dev.txt").read_text()
+    assert len(packages) == 2
+    for package in packages:
+        assert f"\n{package} " in pins, package
 
 
 def test_the_image_runs_as_nobody_and_stops_by_sigterm() -> None:
