@@ -142,6 +142,8 @@ def test_systemd_takes_exit_2_as_final_and_tries_exit_1_again() -> None:
     unit = (CONFIG / "audit-receiver.service").read_text().splitlines()
     assert "Restart=on-failure" in unit
     assert "RestartPreventExitStatus=2" in unit
+    # systemd.service(5): only the main process's status is looked at.
+    assert not any(line.startswith("ExecStartPre=") for line in unit)
 
 
 def test_the_sidecar_outlives_its_application_and_keeps_the_keys_closed() -> None:
