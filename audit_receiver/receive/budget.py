@@ -19,15 +19,19 @@ class Budget:
         """A request's own part, empty at first; leave it with `with`."""
         return Share(self)
 
+    def foresee(self, number: int) -> None:
+        """Raise LedgerBusy if there is no room for so many bytes now; takes nothing."""
+        if self.used_bytes + number > self._limit:
+            raise LedgerBusy(
+                f"{self.used_bytes} bytes of requests are in flight, {number} more are over"
+                f" the limit of {self._limit} (receivers.otlp.limits.in_flight_bytes); send"
+                " again"
+            )
+
     def take(self, number: int) -> None:
         """Take bytes or raise LedgerBusy."""
         with self._lock:
-            if self.used_bytes + number > self._limit:
-                raise LedgerBusy(
-                    f"{self.used_bytes} bytes of requests are in flight, {number} more are over"
-                    f" the limit of {self._limit} (receivers.otlp.limits.in_flight_bytes); send"
-                    " again"
-                )
+            self.foresee(number)
             self.used_bytes += number
 
     def give_back(self, number: int) -> None:
@@ -59,6 +63,10 @@ class Share:
             self._left = True
             self._budget.give_back(self._taken)
             self._taken = 0
+
+    def foresee(self, number: int) -> None:
+        """Raise LedgerBusy if so many bytes, which have not arrived, would find no room now."""
+        self._budget.foresee(number)
 
     def grow(self, number: int) -> None:
         """Take more bytes or raise LedgerBusy."""

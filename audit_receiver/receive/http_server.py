@@ -9,17 +9,19 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import _ErrInfo
 
-from audit_receiver.errors import LedgerBusy, RequestTooLarge, ShuttingDown
+from audit_receiver.errors import ShuttingDown
 from audit_receiver.otlp import codec, receipt, status
 from audit_receiver.otlp.codec import CONTENT_TYPE, Limits, Media
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.status import Answer
-from audit_receiver.receive import listening
+from audit_receiver.receive import http_body, listening
 from audit_receiver.receive.admission import Admission, Peer
 from audit_receiver.receive.budget import Share
+from audit_receiver.receive.http_body import BrokenFraming, SenderGone
 from audit_receiver.receive.intake import Delivered, Intake
 from audit_receiver.receive.listening import Place
 from audit_receiver.receive.refusals import Refusal, Refusals
@@ -27,9 +29,7 @@ from audit_receiver.telemetry import REQUESTS
 
 PATHS: dict[str, Signal] = {"/v1/logs": "logs", "/v1/traces": "traces"}
 KEEP_ALIVE_SECONDS = 120.0  # longer than the 90 s of Go's client, so that it closes first
-BODY_SECONDS = 60.0  # for a body to arrive
 LINGERING_SECONDS = 2.0
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _SERVER = "audit-receiver"
 _SUCCEEDED = REQUESTS.labels("http", "200")
 
@@ -114,10 +114,13 @@ class HttpServer:
             peer = self._admission.admit(request.headers, self._certificate(request))
             with self._intake.budget.share() as share:
                 return await self._export(request, signal, media, peer, share)
-        except (asyncio.CancelledError, _SenderGone):
+        except (asyncio.CancelledError, SenderGone):
             raise
         except Exception as error:
-            return _refuse(self._refusals, request, error, media)
+            response = _refuse(self._refusals, request, error, media)
+            if isinstance(error, BrokenFraming):
+                response.force_close()
+            return response
 
     def _certificate(self, request: web.BaseRequest) -> bytes | None:
         """The certificate that the client has shown, which TLS has verified."""
@@ -135,7 +138,7 @@ class HttpServer:
         delivered = Delivered(
             signal,
             media,
-            await self._body(request, share),
+            await http_body.read(request, self._limits, share),
             request.headers.get("Content-Encoding"),
             peer,
             self._limits,
@@ -151,58 +154,32 @@ class HttpServer:
             },
         )
 
-    async def _body(self, request: web.BaseRequest, share: Share) -> bytes:
-        """The whole body, never more than the limit; asked for only if it will be taken."""
-        declared = request.content_length
-        if declared is not None:
-            self._refuse_if_too_large(declared)
-            share.grow(declared)
-        expects = request.headers.get("Expect", "").lower() == "100-continue"
-        if expects and request.version >= HttpVersion11:  # RFC 9110, 10.1.1
-            await request.writer.write(_CONTINUE)
-            request.writer.output_size = 0
-        content = request.content
-        if declared == 0 and not request.body_exists:
-            return b""
-        try:
-            if content.is_eof() and content.exception() is None:  # all of it came with the headers
-                return await self._rest(content, declared is None, share)
-            async with asyncio.timeout(BODY_SECONDS):
-                return await self._rest(content, declared is None, share)
-        except TimeoutError:
-            raise LedgerBusy(
-                f"the body did not arrive within {BODY_SECONDS:g} s; send again"
-            ) from None
-        except ConnectionError as exc:
-            raise _SenderGone("the connection was lost before the body was complete") from exc
-
-    async def _rest(self, content: Any, count: bool, share: Share) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await content.readany():
-            pieces.append(piece)
-            size += len(piece)
-            self._refuse_if_too_large(size)
-            if count:
-                share.grow(len(piece))
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def _refuse_if_too_large(self, size: int) -> None:
-        if size > self._limits.max_bytes:
-            raise RequestTooLarge(
-                f"the request body has {size} bytes or more, over the limit of"
-                f" {self._limits.max_bytes} (max_request_body_size); send smaller batches"
-            )
-
-
-class _SenderGone(ConnectionError):
-    """Nobody is there to be answered; aiohttp ends such connections quietly."""
-
 
 class _Connection(web.RequestHandler):
     """aiohttp's side of one connection, with our answers where it would give its own."""
 
     refusals: Refusals
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of requests; a body that turns out to be broken is told to who waits for it.
+
+        aiohttp would let it wait, and answer in the place of the next request.
+        """
+        super().data_received(data)
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            self._tell_reader(self._messages[-1][0].message)
+
+    def _tell_reader(self, message: str) -> None:
+        if len(self._messages) > 1:
+            content = self._messages[-2][1]
+        elif self._current_request is not None:
+            content = self._current_request.content
+        else:
+            return
+        if not content.is_eof():
+            words = " ".join(message.split())
+            content.set_exception(BrokenFraming(f"the body is not chunked as it says: {words}"))
+            content.feed_eof()
 
     async def shutdown(self, timeout: float | None = 0.0) -> None:
         """Let the request under way end, for so long at most; then the connection is cut.
@@ -225,7 +202,7 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """The answer to bytes that are not HTTP, and the last net under our own faults."""
-        if isinstance(exc, _SenderGone) or request.writer.output_size > 0:
+        if isinstance(exc, SenderGone) or request.writer.output_size > 0:
             raise ConnectionError("nobody can be answered any more") from exc
         if status == 400:
             words = f"this is not HTTP/1.1 as served here: {' '.join((message or '').split())}"

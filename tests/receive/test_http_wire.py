@@ -2,24 +2,18 @@
 
 import asyncio
 import gzip
-import json
 import logging
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.rpc import code_pb2, status_pb2
+from google.rpc import code_pb2
 
 from audit_receiver.receive import http_server
 from tests.kit import build
 from tests.receive.rig import rig
-from tests.receive.wire import JSON, PROTOBUF, Answer, head, wire
-
-
-def span() -> bytes:
-    data: bytes = build.request(build.span()).SerializeToString()
-    return data
+from tests.receive.wire import JSON, PROTOBUF, Answer, assert_status, head, span, wire
 
 
 def padded(size: int) -> bytes:
@@ -28,23 +22,6 @@ def padded(size: int) -> bytes:
     room = size - len(body) - 3  # field 15, length-delimited, a length of two bytes
     assert 128 <= room < 16_384
     return body + b"\x7a" + bytes([room & 0x7F | 0x80, room >> 7]) + b"\0" * room
-
-
-def assert_status(answer: Answer, status: int, code: int, media: str, *words: str) -> None:
-    """A google.rpc.Status in the request's encoding, of bounded length."""
-    assert answer.status == status
-    assert answer.headers["content-type"] == media
-    assert int(answer.headers["content-length"]) == len(answer.body) < 65_536
-    if media == JSON:
-        found = json.loads(answer.body)
-        assert (found["code"], found["message"] != "") == (code, True)
-        message = found["message"]
-    else:
-        told = status_pb2.Status.FromString(answer.body)
-        assert told.code == code
-        message = told.message
-    for word in words:
-        assert word in message
 
 
 @pytest.mark.parametrize(
@@ -193,18 +170,6 @@ async def test_the_limit_is_met_exactly_and_not_passed(
         assert doors.lab.incidents() == [], "too large is not undecodable"
 
 
-async def test_a_declared_length_over_the_limit_is_refused_before_the_body(tmp_path: Path) -> None:
-    async with rig(tmp_path, max_bytes=5000) as doors, wire(doors.http_port) as line:
-        began = time.monotonic()
-        await line.write(head(5001))
-        answer = await line.read()
-        assert time.monotonic() - began < 1
-        assert_status(answer, 413, code_pb2.RESOURCE_EXHAUSTED, PROTOBUF)
-        assert "retry-after" not in answer.headers
-        async with wire(doors.http_port) as other:
-            assert (await other.ask(span())).status == 200
-
-
 async def test_a_bomb_is_413_and_quick(tmp_path: Path) -> None:
     bomb = gzip.compress(b"\0" * (100 << 20), 9)
     async with rig(tmp_path, max_bytes=1 << 20) as doors, wire(doors.http_port) as line:
@@ -212,55 +177,6 @@ async def test_a_bomb_is_413_and_quick(tmp_path: Path) -> None:
         answer = await line.ask(bomb, Content_Encoding="gzip")
         assert_status(answer, 413, code_pb2.RESOURCE_EXHAUSTED, PROTOBUF)
         assert time.monotonic() - began < 1
-
-
-@pytest.mark.parametrize(
-    ("parts", "status"),
-    [
-        ({"body": 5001}, 413),
-        ({"body": 10, "content_type": "text/plain"}, 415),
-        ({"body": 10, "path": "/nope"}, 404),
-        ({"body": 10, "method": "PUT"}, 405),
-    ],
-)
-async def test_a_body_that_will_not_be_taken_is_not_asked_for(
-    tmp_path: Path, parts: dict[str, Any], status: int
-) -> None:
-    async with rig(tmp_path, max_bytes=5000) as doors, wire(doors.http_port) as line:
-        await line.write(head(Expect="100-continue", **parts))
-        assert (await line.read()).status == status
-
-
-async def test_a_body_is_not_asked_for_while_the_budget_is_used_up(tmp_path: Path) -> None:
-    async with rig(tmp_path, in_flight=4000, max_bytes=3000) as doors:
-        async with wire(doors.http_port) as slow, wire(doors.http_port) as line:
-            await slow.write(head(2500), b"\x0a")
-            await doors.wait_for(lambda: doors.budget.used_bytes == 2500)
-            await line.write(head(2500, Expect="100-continue"))
-            answer = await line.read()
-            assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-        await doors.wait_for(lambda: doors.budget.used_bytes == 0)
-
-
-async def test_a_body_that_will_be_taken_is_asked_for_once(tmp_path: Path) -> None:
-    body = span()
-    async with rig(tmp_path) as doors, wire(doors.http_port) as line:
-        for word in ("100-continue", "100-Continue"):
-            await line.write(head(body, Expect=word))
-            assert (await line.read()).status == 100
-            await line.write(body)
-            assert (await line.read()).status == 200
-        assert doors.stored() == 1, "the second time it was a duplicate"
-
-
-async def test_an_http_1_0_client_is_served_and_not_told_to_continue(tmp_path: Path) -> None:
-    body = span()
-    async with rig(tmp_path) as doors, wire(doors.http_port) as line:
-        await line.write(head(body, version="1.0", Expect="100-continue"), body)
-        answer = await line.read()  # RFC 9110, 10.1.1: no 100 to HTTP/1.0
-        assert (answer.version, answer.status) == ("HTTP/1.0", 200)
-        assert await line.rest() == b"", "closed, as HTTP/1.0 is without keep-alive"
-        assert doors.stored() == 1
 
 
 async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
@@ -318,35 +234,6 @@ async def test_what_is_no_http_is_refused_in_our_words_and_quietly(
             assert await line.rest() == b"", "closed"
         async with wire(doors.http_port) as line:
             assert (await line.ask(span())).status == 200
-    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
-
-
-async def test_a_body_that_does_not_arrive_is_given_up_retryably(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_server, "BODY_SECONDS", 0.2)
-    monkeypatch.setattr(http_server, "LINGERING_SECONDS", 0.1)
-    async with rig(tmp_path) as doors:
-        async with wire(doors.http_port) as slow, wire(doors.http_port) as other:
-            await slow.write(head(100), b"\x0a")
-            assert (await other.ask(span())).status == 200, "nobody waits for it"
-            answer = await slow.read()
-            assert_status(answer, 503, code_pb2.UNAVAILABLE, PROTOBUF, "did not arrive")
-            assert answer.headers["retry-after"] == "1"
-            assert await slow.rest() == b"", "closed"
-        assert doors.stored() == 1
-
-
-async def test_a_sender_that_leaves_within_its_body_leaves_no_trace(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with rig(tmp_path) as doors:
-        for framing in (head(1000), head(None, Transfer_Encoding="chunked") + b"3e8\r\n"):
-            async with wire(doors.http_port) as line:
-                await line.write(framing, b"\x0a")
-                await asyncio.sleep(0.05)
-        await doors.wait_for(lambda: doors.budget.used_bytes == 0)
-        assert (doors.stored(), doors.lab.incidents()) == (0, [])
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 

@@ -1,9 +1,14 @@
 """One TCP connection to a door, written to and read from by hand."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
+
+from google.rpc import status_pb2
+
+from tests.kit import build
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -89,3 +94,26 @@ async def wire(port: int, host: str = "127.0.0.1") -> AsyncIterator[Wire]:
         yield Wire(reader, writer)
     finally:
         writer.close()
+
+
+def span() -> bytes:
+    """One request with one audit span, another one each time."""
+    data: bytes = build.request(build.span()).SerializeToString()
+    return data
+
+
+def assert_status(answer: Answer, status: int, code: int, media: str, *words: str) -> None:
+    """A google.rpc.Status in the request's encoding, of bounded length."""
+    assert answer.status == status
+    assert answer.headers["content-type"] == media
+    assert int(answer.headers["content-length"]) == len(answer.body) < 65_536
+    if media == JSON:
+        found = json.loads(answer.body)
+        assert (found["code"], found["message"] != "") == (code, True)
+        message = found["message"]
+    else:
+        told = status_pb2.Status.FromString(answer.body)
+        assert told.code == code
+        message = told.message
+    for word in words:
+        assert word in message
