@@ -36,9 +36,8 @@ SERVICES: dict[str, Signal] = {
 METHODS = {signal: f"/{service}/Export" for service, signal in SERVICES.items()}
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # or a second server would quietly share our port
-    # Clients that ping for keep-alive more often than every 5 minutes are no attackers.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    ("grpc.keepalive_permit_without_calls", 1),
+    # Clients that ping for keep-alive more often than every 5 minutes are no attackers. Without a
+    # limit to strikes the options that say what a strike is decide nothing.
     ("grpc.http2.max_ping_strikes", 0),
 )
 _SUCCEEDED = REQUESTS.labels("grpc", "OK")
