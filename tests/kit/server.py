@@ -27,19 +27,27 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-P", "-m", "audit_receiver")
 READY_SECONDS = 30.0
 
+_claims: list[socket.socket] = []
 _ports = itertools.cycle(random.Random(os.getpid()).sample(range(10_000, 32_000), 20_000))
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on, outside the ephemeral range."""
+    """A TCP port of 127.0.0.1 that nobody listens on, outside the ephemeral range.
+
+    It stays ours until this process ends: other test runs see the claim, a socket without a file.
+    """
     for port in _ports:
+        claim = socket.socket(socket.AF_UNIX)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
+                claim.bind(f"\0audit-receiver-test-port-{port}")
                 probe.bind(("127.0.0.1", port))
             except OSError:
+                claim.close()
                 continue
-            return port
+        _claims.append(claim)
+        return port
     raise AssertionError("no free port")
 
 
