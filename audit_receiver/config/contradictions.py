@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import combinations
+from pathlib import Path
 from typing import NamedTuple
 
 from audit_receiver.config.model import MIB, Config
@@ -52,7 +53,7 @@ def _open_doors(config: Config) -> Iterator[Contradiction]:
                     f"{endpoint} can be reached from other machines, without TLS or token; bind"
                     f" 127.0.0.1, give it tls or auth, or set {_INSECURE}: true if the network in"
                     " front of it decides who may send",
-                    (key, _INSECURE),
+                    (key, _INSECURE, *(f"{_OTLP}.protocols.{name}.{it}" for it in ("tls", "auth"))),
                 )
 
 
@@ -97,6 +98,13 @@ def _files(config: Config) -> Iterator[Contradiction]:
     if path.suffix in TAKEN:
         said = f"{path.name}: {path.suffix} is the name of a file beside the ledger; use .db"
         yield Contradiction("ledger.path", said, ("ledger.path",))
+    for where, endpoint in config.endpoints():
+        socket = Path(endpoint.path or ".").absolute()
+        if endpoint.path and socket in {
+            path.absolute().with_suffix(end) for end in (*TAKEN, path.suffix)
+        }:
+            said = f"{endpoint} is a file of the ledger {path}; name another path for the socket"
+            yield Contradiction(where, said, (where, "ledger.path"))
     others = [path, *(path.with_suffix(end) for end in sorted(TAKEN - {".key"}))]
     if key is not None and key.absolute() in [other.absolute() for other in others]:
         said = f"{key} is the name of the ledger or of another file beside it; name another file"

@@ -8,13 +8,15 @@ from typing import Any, get_args
 from audit_receiver.config.model import FIELDS, Config, Section
 from audit_receiver.config.tree import Mistake, Node
 
+_EXAMPLES = {"name": "example.com/audit", "traces_url_path": "/v1/traces"}
 _MENDS = {
     "int_type": "write a whole number",
     "int_parsing": "write a whole number",
     "bool_type": "write true or false",
     "bool_parsing": "write true or false",
     "string_type": "write a text",
-    "string_pattern_mismatch": "write letters, digits and . _ ~ / - only, at most 180",
+    "string_pattern_mismatch": "write letters, digits and . _ ~ / - only, as in {example}",
+    "string_too_long": "write a shorter one",
     "greater_than": "write a larger value",
     "greater_than_equal": "write a larger value",
     "less_than_equal": "write a smaller value",
@@ -37,7 +39,8 @@ def mistake(error: Any, where: tuple[Any, ...], tree: Node) -> Mistake:
         message = error["msg"].removeprefix("Value error, ")
         what = message if kind == "value_error" else f"{_shown(given)}: {_said(message)}"
         if kind in _MENDS:
-            what = f"{what}; {_MENDS[kind]}"
+            mend = _MENDS[kind].format(example=_EXAMPLES.get(str(where[-1]), "/v1/logs"))
+            what = f"{what}; {mend}"
     return Mistake(line(tree, where), dotted(where) or "the file", what)
 
 

@@ -70,7 +70,8 @@ def test_two_dollars_are_one() -> None:
         ("ledger:\n  create: maybe", "c.yaml:2: ledger.create: 'maybe' is none of"),
         ("ledger:\n\n  heartbeat: 5", "c.yaml:3: ledger.heartbeat: 5 is no duration; write 60s"),
         ("ledger: {heartbeat: 0s}", "ledger.heartbeat"),
-        ("ledger: {name: 'a b'}", "ledger.name"),
+        ("ledger: {name: 'a b'}", "/ - only, as in example.com/audit"),
+        ("receivers: {otlp: {protocols: {http: {logs_url_path: x}}}}", "only, as in /v1/logs"),
         ("ledger: 5", "ledger: 5 stands where a map of keys belongs"),
         ("fields: {acto: [x]}", "fields.acto: 'acto' is none of"),
         ("select: {attributes: audit}", "select.attributes: 'audit': input should be a list"),
@@ -148,6 +149,20 @@ telemetry: {health: {endpoint: '${env:GONE}'}, metrics: {endpoint: '127.0.0.1:13
     first, second = mistakes(text).splitlines()
     assert first.startswith("c.yaml:4: receivers.otlp.protocols.grpc.endpoint: 'nowhere' is no")
     assert second.startswith("c.yaml:6: telemetry.health.endpoint: ${env:GONE}: the environment")
+
+
+def test_a_door_with_broken_tls_is_not_called_open_as_well() -> None:
+    door = "{endpoint: '0.0.0.0:4318', tls: {cert_file: a.pem}}"
+    [only] = mistakes(f"receivers: {{otlp: {{protocols: {{http: {door}}}}}}}").splitlines()
+    assert "protocols.http.tls.key_file: this key is missing; add it" in only
+
+
+def test_a_socket_that_is_a_file_of_the_ledger_is_refused() -> None:
+    door = "receivers: {otlp: {protocols: {http: {endpoint: 'unix:/d/a.%s'}}}}\n"
+    text = door + "ledger: {path: /d/a.db}"
+    for suffix in ("sock", "db", "key", "lock"):
+        assert "is a file of the ledger /d/a.db; name another" in mistakes(text % suffix)
+    assert parse(text % "otlp", "c.yaml", {})
 
 
 def test_contradictions_are_told_beside_other_mistakes() -> None:

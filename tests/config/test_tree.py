@@ -1,8 +1,11 @@
 """YAML of every kind: read with its lines, or refused with them, and never a traceback."""
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audit_receiver.config.load import parse
 from audit_receiver.errors import ConfigError
@@ -70,6 +73,52 @@ def test_a_mistake_in_what_is_merged_is_told_beside_the_others() -> None:
 )
 def test_what_no_configuration_can_be_is_refused_with_its_line(text: str, told: str) -> None:
     assert told in said(text)
+
+
+PIECES = [
+    *("ledger", "path", "receivers", "otlp", "select", "names", "fields", "a", "${env:A}", "${"),
+    *(
+        ": ",
+        ":\n",
+        "\n",
+        "  ",
+        "\n  ",
+        "- ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ", ",
+        "'",
+        '"',
+        "&x ",
+        "*x",
+        "<<: ",
+    ),
+    *("!!str ", "!t ", "| ", "> ", "? ", "# ", "---\n", "...\n", "%YAML 1.2\n", "\t", "\0", "\x85"),
+    *(
+        "null",
+        "true",
+        "5",
+        "1e9",
+        "127.0.0.1:1",
+        "unix:/a",
+        "256MiB",
+        "4s",
+        "\u2028",
+        "\ufeff",
+        "@",
+    ),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+def test_any_text_is_a_configuration_or_a_list_of_lines_to_correct(text: str) -> None:
+    try:
+        parse(text, "c.yaml", {"A": "1"})
+    except ConfigError as exc:
+        for line in str(exc).split("\n"):
+            assert re.match(r"c\.yaml:[0-9]+: .", line), line
 
 
 @pytest.mark.parametrize(
