@@ -206,8 +206,8 @@ def _certificate(context: Any) -> bytes | None:
 
 
 def _address(peer: str) -> str:
-    """The address in `ipv4:10.0.0.7:51234` or `ipv6:%5B::1%5D:51234`."""
+    """The address in `ipv4:10.0.0.7:51234` or `ipv6:%5B::1%5D:51234`; `unix` of `unix:`."""
     family, _, place = peer.partition(":")
     if family not in ("ipv4", "ipv6"):
-        return peer
+        return family
     return unquote(place.rpartition(":")[0]).strip("[]")

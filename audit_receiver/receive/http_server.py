@@ -236,9 +236,9 @@ def _refuse(
     """The answer that is not a success, counted and told."""
     error = why if isinstance(why, BaseException) else None
     answer = why if isinstance(why, Answer) else status.answer(why)
-    refusals.tell(
-        Refusal("http", str(answer.http), request.remote or "", request.path, answer.message, error)
-    )
+    code, remote = str(answer.http), request.remote
+    peer = "unix" if remote == "" else remote or ""  # aiohttp knows no name for a Unix socket
+    refusals.tell(Refusal("http", code, peer, request.path, answer.message, error))
     return _error(answer, media)
 
 

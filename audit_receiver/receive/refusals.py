@@ -33,7 +33,7 @@ class Refusal(NamedTuple):
 
     transport: str  # "http" or "grpc"
     code: str  # HTTP status or gRPC code
-    peer: str  # address without port, "" if it is not known any more
+    peer: str  # address without port, "unix", or "" if it is not known any more
     path: str
     reason: str
     error: BaseException | None = None  # the cause, where the answer came from one

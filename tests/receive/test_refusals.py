@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import grpc
 import pytest
 
@@ -13,6 +14,7 @@ from audit_receiver.errors import LedgerBusy, MalformedRequest, UnsupportedMedia
 from audit_receiver.ledger.appender import Done
 from audit_receiver.receive import refusals
 from audit_receiver.receive.grpc_server import _address
+from audit_receiver.receive.listening import Place
 from audit_receiver.receive.refusals import Refusal, Refusals
 from audit_receiver.telemetry import REGISTRY
 from tests.kit import build
@@ -223,4 +225,20 @@ def test_a_grpc_peer_is_named_without_port() -> None:
     assert _address("ipv4:10.0.0.7:51234") == "10.0.0.7"
     assert _address("ipv6:%5B::1%5D:51234") == "::1"
     assert _address("ipv6:[fe80::1]:51234") == "fe80::1"
-    assert _address("unix:") == "unix:"
+    assert _address("unix:") == "unix"
+    assert _address("unix:/run/otlp.sock") == "unix"
+
+
+async def test_a_peer_behind_a_unix_socket_is_named_so(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # sockaddr_un holds 108 bytes (unix(7))
+    async with doors() as door:
+        await door.http._listen(Place(path="http.sock"))
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector("http.sock")) as session,
+            session.post("http://any/nope", data=AUDIT) as answer,
+        ):
+            assert answer.status == 404
+        [line] = lines(caplog)
+        assert " from unix with 404" in line
