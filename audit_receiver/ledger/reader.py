@@ -28,6 +28,10 @@ CHUNK_BYTES = 32 * 1024 * 1024
 _FIRST_POSSIBLE = -(2**63)
 _LAST_POSSIBLE = 2**63 - 1  # of a rowid; somebody may have put a row there
 _PAST_POSSIBLE = 2**63
+_ENDLESS = (  # a view or virtual table in a table's place: it could give rows for ever
+    "SELECT name FROM main.sqlite_master WHERE lower(name) IN ('entry', 'head', 'node')"
+    " AND (type <> 'table' OR sql LIKE 'create virtual%')"
+)
 
 
 class UnreadableLedger(LedgerError):
@@ -67,7 +71,7 @@ class Reader:
             raise LedgerError(f"{path}: there is no ledger here")
         try:
             self._connection = database.open_reader(path)
-            self._connection.execute("SELECT count(*) FROM main.sqlite_master").fetchone()
+            self._no_table = [name for (name,) in self._connection.execute(_ENDLESS)]
         except sqlite3.Error as exc:
             raise self._opening_error(exc) from exc
 
@@ -267,7 +271,16 @@ class Reader:
         finally:
             self._connection.text_factory = str
 
+    def _require_tables(self) -> None:
+        """Raises UnreadableLedger where what should be a table is none."""
+        if self._no_table:
+            raise UnreadableLedger(
+                f"{self.path}: {self._no_table[0]} is no table; what stands in its place is not"
+                " read"
+            )
+
     def _fetch_chunk(self, sql: str, first: int, end: int) -> tuple[list[Row], bool]:
+        self._require_tables()
         rows: list[Row] = []
         held = 0
         last = min(end - 1, _LAST_POSSIBLE)
@@ -283,6 +296,8 @@ class Reader:
         return rows, len(rows) < CHUNK_ROWS
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        if sql.startswith("SELECT") and "sqlite_master" not in sql:
+            self._require_tables()
         self._connection.text_factory = lenient_text
         try:
             return self._connection.execute(sql, parameters).fetchall()

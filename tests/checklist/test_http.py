@@ -282,24 +282,23 @@ def test_h25_a_header_block_over_the_limit_is_refused(door: Door) -> None:
     assert door.post(b"").status == 200
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(200)
 @pytest.mark.long
 def test_h26_a_slow_loris_is_closed_and_the_others_are_served(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         host, port = server.http.rsplit(":", 1)
-        slow = socket.create_connection((host, int(port)), timeout=100)
+        slow = socket.create_connection((host, int(port)), timeout=5)
         slow.sendall(b"POST /v1/logs HTTP/1.1\r\nHost: test\r\nX-Never: ")
-        ends = time.monotonic() + 100
-        slow.settimeout(5)
+        ends = time.monotonic() + 140  # as an idle connection, whatever trickles in
         closed = False
         while not closed and time.monotonic() < ends:
             assert Door(server).post(b"").status == 200
             try:
                 slow.sendall(b"a")
-                closed = slow.recv(1000).startswith((b"", b"HTTP"))
+                closed = slow.recv(1000) == b""
             except TimeoutError:
                 continue
             except OSError:
                 closed = True
-        assert closed, "a connection whose headers never end is held for over 100 s"
+        assert closed, "a connection whose headers never end is held for ever"
         assert server.stop() == 0

@@ -1,5 +1,8 @@
 """Attacks on the end of copies, on their schema and on their pages, through the command line."""
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from tests.cli.conftest import PER_REQUEST, Populated
 from tests.cli.scene import Scene, tampered
 from tests.kit.attacker import copy_of
+from tests.kit.server import run_cli
 
 # ---- the end cut off, or an older state put back ------------------------------------------------
 
@@ -176,3 +180,28 @@ def _schema_names(scene: Scene, name: str) -> None:
     assert code == 1
     messages = [f["message"] for f in report["findings"] if f["kind"] == "schema"]
     assert any(name in message for message in messages), messages
+
+
+@pytest.mark.parametrize("name", ["entry", "head", "node", "Node"])
+def test_a_view_without_end_in_a_tables_place_is_not_read(scene: Scene, name: str) -> None:
+    """Such a view would hold up the check for ever."""
+    endless = "WITH RECURSIVE c(x) AS (SELECT 0 UNION ALL SELECT x + 1 FROM c)"
+    columns = {
+        "entry": "x AS seq, '' AS header, x'00' AS hash, '' AS body",
+        "head": "x AS size, x'00' AS root, x'00' AS signature, 0 AS epoch",
+        "node": "1 AS level, x AS idx, x'00' AS hash",
+    }[name.lower()]
+    with closing(sqlite3.connect(scene.copy, isolation_level=None)) as db:
+        for (trigger,) in db.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            db.execute(f"DROP TRIGGER {trigger}")
+        db.execute("PRAGMA legacy_alter_table=ON")
+        db.execute(f"ALTER TABLE {name} RENAME TO hidden")
+        db.execute(f"CREATE VIEW {name} AS {endless} SELECT {columns} FROM c")
+    found = run_cli(
+        "verify", scene.copy, "--format", "json", cwd=scene.copy.parent, timeout_seconds=20
+    )
+    assert found.returncode == 1, found.stderr
+    kinds = {finding["kind"] for finding in json.loads(found.stdout)["findings"]}
+    assert kinds == {"schema", "unreadable"}
