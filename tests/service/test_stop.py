@@ -94,12 +94,16 @@ async def test_what_is_in_flight_is_stored_before_the_last_heartbeat_and_stop(
     assert not run.ledger.with_name("ledger.db-wal").exists(), "it left WAL mode"
 
 
-@pytest.mark.parametrize("drain_seconds", [0, 0.4])
+@pytest.mark.parametrize(
+    ("drain_seconds", "most_seconds"),
+    [(0, 1.0), (1, 1.9)],  # one after the other they would take two drains; 0 is not "no limit"
+    ids=["nothing", "a second"],
+)
 async def test_both_doors_together_take_no_longer_than_the_drain(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drain_seconds: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drain_seconds: int, most_seconds: float
 ) -> None:
     waiting = Waiting(monkeypatch)
-    over = {"ledger": {"drain": f"{int(drain_seconds * 1000)}ms"}}
+    over = {"ledger": {"drain": f"{drain_seconds}s"}}
     async with running(tmp_path, over) as run:
         requests = [asyncio.create_task(post(run)), asyncio.create_task(call(run))]
         await waiting.until(2)
@@ -107,7 +111,7 @@ async def test_both_doors_together_take_no_longer_than_the_drain(
         run.terminate()
         assert await run.ended() == 0
         took = time.monotonic() - began
-        assert drain_seconds <= took < drain_seconds + 0.35
+        assert drain_seconds <= took < most_seconds
         for request in requests:  # neither was acknowledged
             with pytest.raises((aiohttp.ClientError, AssertionError)):
                 assert await request in (200, grpc.StatusCode.OK)
@@ -123,7 +127,7 @@ async def test_a_sender_in_the_middle_of_its_body_does_not_hold_the_stop(tmp_pat
         began = time.monotonic()
         run.terminate()
         assert await run.ended() == 0
-        assert time.monotonic() - began < 0.6
+        assert time.monotonic() - began < 1.5
 
 
 async def test_a_probe_that_hangs_does_not_hold_the_stop(
