@@ -1,0 +1,124 @@
+"""Other people's programs that send to us: built once from their registries, kept in a cache.
+
+The cache lies outside the repository, under the name of what was built and a digest of how, so
+that a changed manifest is built anew. Without the toolchain a test is skipped with a word, in CI
+it fails.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+BUILD_SECONDS = 1500
+COLLECTOR = "v0.159.0"
+BUILDER = f"go.opentelemetry.io/collector/cmd/builder@{COLLECTOR}"
+TELEMETRYGEN = (
+    f"github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen@{COLLECTOR}"
+)
+
+
+def cache_folder() -> Path:
+    """Where built programs are kept."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "audit-receiver" / "peers"
+
+
+def need(*tools: str) -> None:
+    """Skip where a toolchain is missing; fail in CI, which has them all."""
+    for tool in tools:
+        if shutil.which(tool) is None:
+            said = f"{tool} is not installed; these tests build the real senders with it"
+            if os.environ.get("CI"):
+                pytest.fail(said)
+            pytest.skip(said)
+
+
+def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> None:
+    """A build step; its output is shown if it fails."""
+    done = subprocess.run(
+        [*map(str, command)],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=BUILD_SECONDS,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise AssertionError(f"{command[0]} failed:\n{done.stdout[-4000:]}")
+
+
+def built(name: str, recipe: bytes, build: Callable[[Path], None]) -> Path:
+    """The folder of a program, which `build` fills if it is not there yet."""
+    digest = hashlib.sha256(recipe + sys.version.encode()).hexdigest()[:16]
+    place = cache_folder() / f"{name}-{digest}"
+    if not place.exists():
+        begun = place.with_suffix(f".{os.getpid()}")
+        shutil.rmtree(begun, ignore_errors=True)
+        begun.mkdir(parents=True)
+        build(begun)
+        begun.rename(place)
+    return place
+
+
+@lru_cache
+def collector() -> Path:
+    """The real Collector, built with the official builder from tests/peers/collector."""
+    manifest = HERE / "collector" / "manifest.yaml"
+
+    def build(folder: Path) -> None:
+        placed = folder / "manifest.yaml"
+        placed.write_text(
+            manifest.read_text().replace("dist:\n", f"dist:\n  output_path: {folder}\n")
+        )
+        run("go", "run", BUILDER, "--config", placed, cwd=folder)
+
+    need("go")
+    return built("otelcol", BUILDER.encode() + manifest.read_bytes(), build) / "otelcol"
+
+
+@lru_cache
+def telemetrygen() -> Path:
+    """The Collector project's load generator, which sends with the Go SDK."""
+    need("go")
+
+    def build(folder: Path) -> None:
+        run("go", "install", TELEMETRYGEN, GOBIN=str(folder))
+
+    return built("telemetrygen", TELEMETRYGEN.encode(), build) / "telemetrygen"
+
+
+@lru_cache
+def node() -> Path:
+    """The Node SDK with its exporters; the script that sends with them."""
+    need("node", "npm")
+    source = HERE / "node"
+    recipe = (source / "send.js").read_bytes() + (source / "package-lock.json").read_bytes()
+
+    def build(folder: Path) -> None:
+        for file in ("package.json", "package-lock.json", "send.js"):
+            shutil.copy(source / file, folder)
+        run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=folder)
+
+    return built("node", recipe, build)
+
+
+def environment_of(name: str) -> Path:
+    """A virtual environment of its own with the requirements of tests/peers/<name>."""
+    requirements = HERE / name / "requirements.txt"
+
+    def build(folder: Path) -> None:
+        run(sys.executable, "-m", "venv", folder)
+        pip = (folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet")
+        run(*pip, "install", "-r", requirements)
+
+    return built(name, requirements.read_bytes(), build)
