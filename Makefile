@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test test-long check format demo bench proto pins clean
+.PHONY: help run test test-long test-peers fuzz check format demo bench proto pins clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,10 +25,20 @@ run: $(VENV)/run.stamp ## set up and serve on the embedded default (OTLP on 4317
 	$(BIN)/audit-receiver serve
 
 test: $(VENV)/dev.stamp ## set up and run the fast tests
-	$(BIN)/python -m pytest -m "not long" -n 2
+	$(BIN)/python -m pytest -m "not long and not peers" -n 2
 
 test-long: $(VENV)/dev.stamp ## the tests that take minutes
 	$(BIN)/python -m pytest -m long
+
+test-peers: $(VENV)/dev.stamp ## real Collectors and SDKs as senders, built from their registries (needs go, node, java)
+	$(BIN)/python -m pytest -m peers -n 2 tests/peers
+
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp requirements/fuzz.txt
+	$(PIP) install --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
+fuzz: $(VENV)/fuzz.stamp ## ten minutes of coverage-guided inputs (FUZZ_SECONDS=600)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
 check: $(VENV)/dev.stamp ## format, lint, types, import contracts, docs
 	$(BIN)/ruff format --check .

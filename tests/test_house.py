@@ -135,7 +135,7 @@ def test_requirements_are_pinned_with_hashes_and_name_no_registry() -> None:
     for path in sorted((ROOT / "requirements").glob("*.txt")):
         text = path.read_text()
         pins = re.findall(r"^(\S+?)==\S+", text, re.MULTILINE)
-        assert len(pins) >= 2, path
+        assert pins, path
         assert text.count("--hash=sha256:") >= len(pins)
         assert "://" not in text
         assert "--index-url" not in text
@@ -143,4 +143,4 @@ def test_requirements_are_pinned_with_hashes_and_name_no_registry() -> None:
 
 def test_make_knows_the_targets_that_the_documents_name() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {"run", "test", "test-long", "check", "demo", "bench"} <= targets
+    assert {"run", "test", "test-long", "test-peers", "fuzz", "check", "demo", "bench"} <= targets

@@ -9,6 +9,7 @@ compile() {
 compile pyproject.toml -o requirements/run.txt
 compile pyproject.toml --extra demo --group dev -o requirements/dev.txt
 compile --group build -o requirements/build.txt
+compile --group fuzz -o requirements/fuzz.txt
 if grep -nE '://|--(extra-)?index-url|--find-links' requirements/*.txt; then
   echo "an address slipped into requirements/" >&2; exit 1
 fi

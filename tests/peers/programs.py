@@ -20,9 +20,6 @@ HERE = Path(__file__).parent
 BUILD_SECONDS = 1500
 COLLECTOR = "v0.159.0"
 BUILDER = f"go.opentelemetry.io/collector/cmd/builder@{COLLECTOR}"
-TELEMETRYGEN = (
-    f"github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen@{COLLECTOR}"
-)
 
 
 def cache_folder() -> Path:
@@ -87,14 +84,32 @@ def collector() -> Path:
 
 
 @lru_cache
-def telemetrygen() -> Path:
-    """The Collector project's load generator, which sends with the Go SDK."""
+def go() -> Path:
+    """The Go SDK's sender of tests/peers/go."""
     need("go")
+    source = HERE / "go"
+    recipe = b"".join((source / name).read_bytes() for name in ("go.mod", "go.sum", "main.go"))
 
     def build(folder: Path) -> None:
-        run("go", "install", TELEMETRYGEN, GOBIN=str(folder))
+        run("go", "build", "-o", folder / "send", ".", cwd=source)
 
-    return built("telemetrygen", TELEMETRYGEN.encode(), build) / "telemetrygen"
+    return built("go", recipe, build) / "send"
+
+
+@lru_cache
+def java() -> tuple[str, ...]:
+    """The Java SDK's sender of tests/peers/java, as a command."""
+    need("java", "javac", "mvn")
+    source = HERE / "java"
+    recipe = (source / "pom.xml").read_bytes() + (source / "Send.java").read_bytes()
+
+    def build(folder: Path) -> None:
+        goal = "dependency:copy-dependencies"
+        run("mvn", "-q", "-B", "-f", source / "pom.xml", goal, f"-DoutputDirectory={folder}")
+        run("javac", "-cp", f"{folder}/*", "-d", folder, source / "Send.java")
+
+    folder = built("java", recipe, build)
+    return ("java", "-cp", f"{folder}/*:{folder}", "Send")
 
 
 @lru_cache

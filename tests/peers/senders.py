@@ -78,23 +78,22 @@ def node(form: str) -> Send:
     return send
 
 
-def telemetrygen(form: str) -> Send:
-    """telemetrygen, which sends spans with the Go SDK; their ids are their identity."""
+def go(form: str) -> Send:
+    """The Go SDK, which sends spans; their ids are their identity."""
 
     def send(job: Job) -> None:
-        way = ["--otlp-http"] if form == "http" else []
-        program(
-            programs.telemetrygen(),
-            "traces",
-            *way,
-            "--otlp-insecure",
-            f"--otlp-endpoint={job.http if form == 'http' else job.grpc}",
-            f"--traces={job.count}",
-            "--child-spans=0",
-            "--workers=1",
-            f'--telemetry-attributes=audit.action="{job.run}"',
-            folder=job.folder,
-        )
+        endpoint = job.grpc if form == "grpc" else job.http
+        program(programs.go(), form, endpoint, str(job.count), job.run, folder=job.folder)
+
+    return send
+
+
+def java(form: str) -> Send:
+    """The Java SDK."""
+
+    def send(job: Job) -> None:
+        endpoint = job.grpc if form == "grpc" else job.http
+        program(*programs.java(), form, endpoint, str(job.count), job.run, folder=job.folder)
 
     return send
 
@@ -225,6 +224,8 @@ def _wait_until_it_takes(endpoint: str, process: "subprocess.Popen[bytes]", log:
         try:
             with urllib.request.urlopen(request, timeout=5):
                 return
+        except urllib.error.HTTPError:  # an answer all the same
+            return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             if process.poll() is not None or time.monotonic() > ends:
                 raise AssertionError(f"the relay does not take OTLP:\n{log.read_text()}") from None
@@ -242,7 +243,9 @@ PEERS: dict[str, Peer] = {
     "Node SDK, gRPC": Peer(node("grpc"), 10, frozenset({"refused", "killed"})),
     "Node SDK, HTTP protobuf": Peer(node("proto"), 10, frozenset({"killed"})),
     "Node SDK, HTTP JSON": Peer(node("json"), 10, frozenset({"killed"})),
-    "Go SDK (telemetrygen), gRPC": Peer(telemetrygen("grpc"), 10, frozenset({"killed"})),
-    "Go SDK (telemetrygen), HTTP": Peer(telemetrygen("http"), 10, frozenset({"killed"})),
+    "Go SDK, gRPC": Peer(go("grpc"), 10),
+    "Go SDK, HTTP protobuf": Peer(go("http"), 10, frozenset({"killed"})),
+    "Java SDK, gRPC": Peer(java("grpc"), 10, frozenset({"killed"})),
+    "Java SDK, HTTP protobuf": Peer(java("http"), 10, frozenset({"killed"})),
 }
 COMPRESSIONS = ("none", "gzip", "deflate", "zlib", "zstd", "snappy", "x-snappy-framed", "lz4")
