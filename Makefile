@@ -57,7 +57,7 @@ bench: $(VENV)/dev.stamp ## figures with their ratio to the limit, in one run
 	$(BIN)/python -m bench
 
 proto: $(VENV)/dev.stamp ## regenerate audit_receiver/v1 from proto/
-	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=. --pyi_out=. proto/audit_receiver/v1/receipt.proto
+	$(BIN)/python -m grpc_tools.protoc -I proto --python_out=. --pyi_out=. proto/audit_receiver/v1/receipt.proto proto/audit_receiver/v1/audit.proto
 
 pins: ## refresh requirements/*.txt from pyproject.toml (needs uv; no addresses are written)
 	tools/pins.sh

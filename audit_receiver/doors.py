@@ -9,9 +9,9 @@ from audit_receiver.config.model import MIB, Config, Grpc, Http, Tls
 from audit_receiver.config.values import Endpoint
 from audit_receiver.ledger.appender import Appender
 from audit_receiver.otlp.codec import Limits
-from audit_receiver.otlp.envelope import Signal
-from audit_receiver.receive import tls
+from audit_receiver.receive import audit, tls
 from audit_receiver.receive.admission import Admission
+from audit_receiver.receive.audit import Way
 from audit_receiver.receive.budget import Budget
 from audit_receiver.receive.grpc_server import GrpcServer
 from audit_receiver.receive.http_server import HttpServer
@@ -63,16 +63,16 @@ class Doors:
             self._limits(given.max_recv_msg_size_mib * MIB),
             self._admission("grpc", given),
             tls.for_grpc(_files(given.tls)) if given.tls else None,
+            given.audit is not None,
         )
         drain = self._config.ledger.drain
         self._stops.append(lambda: door.stop(drain))
         self._announce(f"OTLP/gRPC on {await _bound(door.start, given.endpoint)}{_asks(given)}")
 
     async def _open_http(self, given: Http) -> None:
-        paths: dict[str, Signal] = {
-            given.logs_url_path: "logs",
-            given.traces_url_path: "traces",
-        }
+        paths: dict[str, Way] = {given.logs_url_path: "logs", given.traces_url_path: "traces"}
+        if given.audit is not None:
+            paths[audit.PATH] = "audit"
         door = HttpServer(
             self._intake,
             self._limits(given.max_request_body_size),

@@ -41,6 +41,22 @@ class Forbidden(SenderError):
     """Known credentials that do not allow this (403, PERMISSION_DENIED)."""
 
 
+class Conflict(SenderError):
+    """A record id that is known with other content (409, ALREADY_EXISTS); only on `/v1/audit`.
+
+    `found` has the record id, the integrity hash that is kept and the one that came, in hex.
+    """
+
+    def __init__(self, found: list[tuple[str, str, str]]) -> None:
+        record_id, kept, came = found[0]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        super().__init__(
+            f"the record {record_id[:100]} is kept with the integrity hash {kept}, and came with"
+            f" {came}{more}; nothing of this request was stored"
+        )
+        self.found = found
+
+
 class RetryLater(AuditReceiverError):
     """Our fault or our limit: the same request will be taken later (503, UNAVAILABLE)."""
 

@@ -80,9 +80,10 @@ def test_generated_code_is_what_the_definitions_give(tmp_path: Path) -> None:
         f"--python_out={tmp_path}",
         f"--pyi_out={tmp_path}",
         "proto/audit_receiver/v1/receipt.proto",
+        "proto/audit_receiver/v1/audit.proto",
     )
-    made = sorted(tmp_path.rglob("receipt_pb2.*"))
-    assert len(made) == 2
+    made = sorted(tmp_path.rglob("*_pb2.*"))
+    assert len(made) == 4
     for path in made:
         assert path.read_text() == (ROOT / path.relative_to(tmp_path)).read_text(), "make proto"
 

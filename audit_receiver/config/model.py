@@ -68,11 +68,15 @@ class Auth(Section):
     tokens_file: FilePath
 
 
+Draft = Literal["otep-0267"]  # OpenTelemetry's audit signal; a draft, so it is asked for by name
+
+
 class Grpc(Section):
     """OTLP/gRPC."""
 
     endpoint: EndpointsField = parse_endpoints("127.0.0.1:4317")
     max_recv_msg_size_mib: GrpcMebibytes = 64
+    audit: Draft | None = None
     tls: Tls | None = None
     auth: Auth | None = None
 
@@ -84,6 +88,7 @@ class Http(Section):
     max_request_body_size: Annotated[Size, Field(gt=0)] = 64 * MIB
     traces_url_path: UrlPath = "/v1/traces"
     logs_url_path: UrlPath = "/v1/logs"
+    audit: Draft | None = None
     tls: Tls | None = None
     auth: Auth | None = None
 

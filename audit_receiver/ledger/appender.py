@@ -9,6 +9,7 @@ from typing import Any
 from audit_receiver.errors import LedgerFatal, LedgerUnavailable, ShuttingDown
 from audit_receiver.ledger import closing, opening
 from audit_receiver.ledger.clockwatch import SECOND
+from audit_receiver.ledger.exact import Kept as Kept
 from audit_receiver.ledger.model import (
     Appended,
     Clock,
@@ -122,13 +123,14 @@ class Appender:
             reason = str(self._fatal)
         return Status(not reason, reason)
 
-    def submit(self, drafts: Sequence[Draft], done: Done) -> None:
+    def submit(self, drafts: Sequence[Draft], done: Done, exact: bool = False) -> None:
         """Queue one request; thread-safe, never blocks. `done` is called once, after COMMIT.
 
+        `exact` is for `/v1/audit`: `done` may then be given a Conflict, and nothing was stored.
         Raises LedgerBusy (queue full), LedgerUnavailable (out of service), ShuttingDown.
         """
         self._refuse_if_out_of_service()
-        self._waiting.put(Job(drafts, (), done))
+        self._waiting.put(Job(drafts, (), done, exact))
 
     def submit_record(self, event: str, fields: Mapping[str, Any], done: Done) -> None:
         """Queue an own record for a caller that waits until it is durable (a read)."""

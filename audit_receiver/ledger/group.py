@@ -8,9 +8,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import orjson
+
 from audit_receiver.ledger.counters import Counted, Tallies, tally_fields
 from audit_receiver.ledger.dedup import Key, Known, Verdict, judge
-from audit_receiver.record import header, identity, own, timestamp
+from audit_receiver.ledger.exact import Kept, Planned, settled
+from audit_receiver.record import header, identity, integrity, own, timestamp
 from audit_receiver.record.model import Draft
 from audit_receiver.tlog.merkle import Frontier, Node, leaf_hash
 
@@ -37,6 +40,7 @@ class Placed(NamedTuple):
     stored: int
     duplicates: int
     conflicts: int
+    kept: tuple[Kept, ...] = ()  # of an exact request
 
 
 class Group:
@@ -95,6 +99,32 @@ class Group:
         if self.size == first:
             return Placed(None, None, 0, duplicates, conflicts)
         return Placed(first, self.size - 1, self.size - first, duplicates, conflicts)
+
+    def place_exactly(
+        self,
+        drafts: Sequence[Draft],
+        keys: Sequence[Key],
+        known: dict[Key, list[Known]],
+        planned: Planned,
+    ) -> Placed:
+        """Give the new records of a request of `/v1/audit` their places, as it was planned."""
+        first = self.size
+        stored: dict[int, Kept] = {}
+        for place in planned.new:
+            draft, key = drafts[place], keys[place]
+            received = self.received
+            seq = self._append(draft, key[1], self._flags, None)
+            self.counted.stored(draft.service, conflict=False)
+            known.setdefault(key, []).append(Known(seq, draft.body, repeats=False))
+            digest = integrity.digest(orjson.loads(draft.body))
+            stored[place] = Kept(seq, received, digest, is_new=True)
+        number, new = len(drafts), len(stored)
+        for draft in (drafts[place] for place in planned.kept):
+            self.counted.duplicate(draft.service)
+        kept = settled(planned, stored, number)
+        if not new:
+            return Placed(None, None, 0, number, 0, kept)
+        return Placed(first, self.size - 1, new, number - new, 0, kept)
 
     def event(self, event: str, fields: Mapping[str, Any]) -> int:
         """Write one of the receiver's own records; its time is the time of this group."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from audit_receiver.ledger.exact import Kept
 from audit_receiver.record.model import Draft
 
 
@@ -44,6 +45,7 @@ class Appended(NamedTuple):
     duplicates: int
     conflicts: int
     tip: Tip
+    kept: tuple[Kept, ...] = ()  # of a request of `/v1/audit`: where each of its records stands
 
 
 Done = Callable[[Appended | Exception], None]
@@ -114,3 +116,4 @@ class Job(NamedTuple):
     drafts: Sequence[Draft]
     events: Sequence[tuple[str, Mapping[str, Any]]]  # own records, made in the writer thread
     done: Done | None
+    exact: bool = False  # of `/v1/audit`: each record id once, or nothing of the request

@@ -12,14 +12,16 @@ from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
-from audit_receiver.errors import LedgerFatal, LedgerUnavailable
-from audit_receiver.ledger import database, dedup, trouble
+from audit_receiver.errors import Conflict, LedgerFatal, LedgerUnavailable
+from audit_receiver.ledger import database, dedup, exact, trouble
 from audit_receiver.ledger.clockwatch import Reading
 from audit_receiver.ledger.counters import Counters, Tallies
+from audit_receiver.ledger.dedup import Key, Known
 from audit_receiver.ledger.group import End, Group, Placed, keys_of
 from audit_receiver.ledger.guard import FileGuard, Sizes
 from audit_receiver.ledger.keys import Keys
 from audit_receiver.ledger.model import Job, Tip
+from audit_receiver.record.model import Draft
 from audit_receiver.tlog.checkpoint import head_text
 from audit_receiver.tlog.merkle import Frontier
 from audit_receiver.tlog.note import SignerKey
@@ -47,7 +49,7 @@ class ForeignWrite(LedgerUnavailable):
 class Written(NamedTuple):
     """A committed group."""
 
-    placed: list[Placed]  # one for each job, in order
+    placed: list[Placed | Conflict]  # one for each job, in order
     entries: int
     sizes: Sizes
     incidents: list[str]
@@ -138,20 +140,41 @@ class Pen:
             group.event("incident", {"incident": "foreign_write", "size": end.size})
         return version
 
-    def _place(self, group: Group, jobs: Sequence[Job]) -> list[Placed]:
+    def _place(self, group: Group, jobs: Sequence[Job]) -> list[Placed | Conflict]:
         keys = [keys_of(job.drafts, self._keys.dedup) for job in jobs]
         known = dedup.find(self.connection, list(chain.from_iterable(keys)))
-        placed = []
+        placed: list[Placed | Conflict] = []
         for job, job_keys in zip(jobs, keys, strict=True):
             if job.events:
                 first = group.size
                 for event, fields in job.events:
                     group.event(event, fields)
                 placed.append(Placed(first, group.size - 1, group.size - first, 0, 0))
+            elif job.exact:
+                placed.append(self._place_exactly(group, job.drafts, job_keys, known))
             else:
                 placed.append(group.place(job.drafts, job_keys, known))
         group.report_conflicts()
         return placed
+
+    def _place_exactly(
+        self,
+        group: Group,
+        drafts: Sequence[Draft],
+        keys: Sequence[Key],
+        known: dict[Key, list[Known]],
+    ) -> Placed | Conflict:
+        """A request of `/v1/audit`; the conflict is its answer, and changes nothing for others."""
+        beside = {
+            key[1]: entries[0]
+            for key, entries in known.items()
+            if entries and entries[0].seq >= self.end.size
+        }
+        try:
+            planned = exact.plan(self.connection, drafts, keys, beside, group.received)
+        except Conflict as error:
+            return error
+        return group.place_exactly(drafts, keys, known, planned)
 
     def _roll_back(self) -> None:
         if not self.connection.in_transaction:  # SQLite has done it, or BEGIN failed

@@ -8,10 +8,19 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from audit_receiver.errors import LedgerFatal, LedgerUnavailable, RetryLater
+from audit_receiver.errors import Conflict, LedgerFatal, LedgerUnavailable, RetryLater
 from audit_receiver.ledger.clockwatch import SECOND, ClockWatch, Reading
+from audit_receiver.ledger.group import Placed
 from audit_receiver.ledger.guard import Replaced
-from audit_receiver.ledger.model import Appended, Commit, Delivery, Job, LedgerSettings, Observer
+from audit_receiver.ledger.model import (
+    Appended,
+    Commit,
+    Delivery,
+    Job,
+    LedgerSettings,
+    Observer,
+    Tip,
+)
 from audit_receiver.ledger.pen import ForeignWrite, Pen, Written
 from audit_receiver.record import timestamp
 
@@ -162,7 +171,7 @@ class Writer:
         self._watch.committed(now, self.pen.end.last_received)
         tip = self.pen.tip
         results: Delivery = [
-            (job.done, Appended(*placed, tip))
+            (job.done, placed if isinstance(placed, Conflict) else _appended(placed, tip))
             for job, placed in zip(jobs, written.placed, strict=True)
             if job.done is not None
         ]
@@ -233,3 +242,7 @@ class Writer:
             "last": last,
         }
         return Job((), (("incident", fields),), None)
+
+
+def _appended(placed: Placed, tip: Tip) -> Appended:
+    return Appended(*placed[:5], tip, placed.kept)

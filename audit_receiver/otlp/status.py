@@ -14,6 +14,7 @@ from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from audit_receiver.errors import (
+    Conflict,
     Forbidden,
     MalformedRequest,
     RequestTooLarge,
@@ -50,6 +51,7 @@ _TABLE: dict[type[Exception], _Row] = {
     UnsupportedMediaType: _Row(415, "INVALID_ARGUMENT"),
     Unauthenticated: _Row(401, "UNAUTHENTICATED"),
     Forbidden: _Row(403, "PERMISSION_DENIED"),
+    Conflict: _Row(409, "ALREADY_EXISTS"),
     RequestTooLarge: _Row(413, "RESOURCE_EXHAUSTED"),
     RetryLater: _Row(503, "UNAVAILABLE"),
 }

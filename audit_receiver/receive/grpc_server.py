@@ -20,20 +20,23 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from audit_receiver.errors import SenderError, ShuttingDown
 from audit_receiver.otlp import receipt, status
 from audit_receiver.otlp.codec import Limits
-from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.status import Answer
-from audit_receiver.receive import listening
+from audit_receiver.receive import audit, listening
 from audit_receiver.receive.admission import Admission
+from audit_receiver.receive.audit import Way
 from audit_receiver.receive.intake import Delivered, Intake
 from audit_receiver.receive.listening import Place
 from audit_receiver.receive.refusals import Refusal
 from audit_receiver.telemetry import REQUESTS
 
-SERVICES: dict[str, Signal] = {
+SERVICES: dict[str, Way] = {
     logs_service_pb2.DESCRIPTOR.services_by_name["LogsService"].full_name: "logs",
     trace_service_pb2.DESCRIPTOR.services_by_name["TraceService"].full_name: "traces",
 }
-METHODS = {signal: f"/{service}/Export" for service, signal in SERVICES.items()}
+METHODS: dict[Way, str] = {
+    **{way: f"/{service}/Export" for service, way in SERVICES.items()},
+    "audit": audit.METHOD,
+}
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # or a second server would quietly share our port
     # Clients that ping for keep-alive more often than every 5 minutes are no attackers. Without a
@@ -52,7 +55,12 @@ class GrpcServer:
     """The gRPC door."""
 
     def __init__(
-        self, intake: Intake, limits: Limits, admission: Admission, tls: Any = None
+        self,
+        intake: Intake,
+        limits: Limits,
+        admission: Admission,
+        tls: Any = None,
+        serves_audit: bool = False,
     ) -> None:
         """`tls` are grpc.ServerCredentials, None for a door without TLS."""
         self._intake = intake
@@ -64,7 +72,8 @@ class GrpcServer:
         self._health = HealthServicer()
         options = (*_OPTIONS, ("grpc.max_receive_message_length", limits.max_bytes))
         self._server = grpc.aio.server(options=options)
-        self._server.add_generic_rpc_handlers((_Exports(self._export, admission, self._refuse),))
+        exports = _Exports(self._export, admission, self._refuse, serves_audit)
+        self._server.add_generic_rpc_handlers((exports,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         served = (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
         reflection.enable_server_reflection((*served, reflection.SERVICE_NAME), self._server)
@@ -111,7 +120,7 @@ class GrpcServer:
         for path in self._sockets:
             listening.remove(path)
 
-    async def _export(self, signal: Signal, body: bytes, context: Any) -> bytes:
+    async def _export(self, way: Way, body: bytes, context: Any) -> bytes:
         try:
             if self._closing:
                 raise ShuttingDown("the service is stopping; send again")
@@ -119,15 +128,23 @@ class GrpcServer:
             peer = self._admission.admit(dict(context.invocation_metadata() or ()), shown)
             with self._intake.budget.share() as share:
                 share.grow(len(body))
-                delivered = Delivered(signal, "protobuf", body, None, peer, self._limits)
+                delivered = Delivered(
+                    audit.signal_of(way),
+                    "protobuf",
+                    body,
+                    None,
+                    peer,
+                    self._limits,
+                    way == "audit",
+                )
                 outcome = await self._intake.receive(delivered, share)
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            return await self._refuse(METHODS[signal], status.answer(error), context, error)
+            return await self._refuse(METHODS[way], status.answer(error), context, error)
         context.set_trailing_metadata(((receipt.GRPC_METADATA, outcome.receipt),))
         _SUCCEEDED.inc()
-        return b""
+        return audit.answer("protobuf", outcome) if way == "audit" else b""
 
     async def _refuse(
         self, method: str, answer: Answer, context: Any, error: BaseException | None = None
@@ -149,15 +166,17 @@ class _Exports(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def __init__(
         self,
-        export: Callable[[Signal, bytes, Any], Awaitable[bytes]],
+        export: Callable[[Way, bytes, Any], Awaitable[bytes]],
         admission: Admission,
         refuse: Refuse,
+        serves_audit: bool,
     ) -> None:
         self._admission = admission
         self._refuse = refuse
         self._handlers = {
-            method: grpc.unary_unary_rpc_method_handler(_for(signal, export))
-            for signal, method in METHODS.items()
+            method: grpc.unary_unary_rpc_method_handler(_for(way, export))
+            for way, method in METHODS.items()
+            if way != "audit" or serves_audit
         }
 
     def service(self, handler_call_details: Any) -> Any:
@@ -177,9 +196,9 @@ async def _stranger(refuse: Refuse, method: str, error: Exception, _: Any, conte
     await refuse(method, status.answer(error), context, error)
 
 
-def _for(signal: Signal, export: Callable[[Signal, bytes, Any], Awaitable[bytes]]) -> Handler:
+def _for(way: Way, export: Callable[[Way, bytes, Any], Awaitable[bytes]]) -> Handler:
     async def handler(body: bytes, context: Any) -> bytes:
-        return await export(signal, body, context)
+        return await export(way, body, context)
 
     return handler
 

@@ -1,4 +1,4 @@
-"""OTLP/HTTP: POST /v1/traces and /v1/logs, protobuf or JSON, plain or packed.
+"""OTLP/HTTP: POST /v1/traces, /v1/logs and, if asked for, /v1/audit; protobuf or JSON.
 
 aiohttp's low-level server without router and middlewares: one handler, which answers every request
 itself and lets no exception of ours become a 500, because a sender drops its data at that.
@@ -16,10 +16,10 @@ from aiohttp.web_protocol import _ErrInfo
 from audit_receiver.errors import ShuttingDown
 from audit_receiver.otlp import codec, receipt, status
 from audit_receiver.otlp.codec import CONTENT_TYPE, Limits, Media
-from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.status import Answer
-from audit_receiver.receive import http_body, listening
+from audit_receiver.receive import audit, http_body, listening
 from audit_receiver.receive.admission import Admission, Peer
+from audit_receiver.receive.audit import Way
 from audit_receiver.receive.budget import Share
 from audit_receiver.receive.http_body import BrokenFraming, SenderGone
 from audit_receiver.receive.intake import Delivered, Intake
@@ -27,7 +27,7 @@ from audit_receiver.receive.listening import Place
 from audit_receiver.receive.refusals import Refusal, Refusals
 from audit_receiver.telemetry import REQUESTS
 
-PATHS: dict[str, Signal] = {"/v1/logs": "logs", "/v1/traces": "traces"}
+PATHS: dict[str, Way] = {"/v1/logs": "logs", "/v1/traces": "traces"}
 KEEP_ALIVE_SECONDS = 120.0  # longer than the 90 s of Go's client, so that it closes first
 LINGERING_SECONDS = 2.0
 _SERVER = "audit-receiver"
@@ -44,7 +44,7 @@ class HttpServer:
         admission: Admission,
         drain_seconds: float = 10.0,
         tls: ssl.SSLContext | None = None,
-        paths: Mapping[str, Signal] = PATHS,
+        paths: Mapping[str, Way] = PATHS,
     ) -> None:
         self._intake = intake
         self._limits = limits
@@ -52,7 +52,7 @@ class HttpServer:
         self._tls = tls
         self._sockets: list[str] = []
         self._paths = paths
-        self._signals = {**paths, **{f"{path}/": signal for path, signal in paths.items()}}
+        self._ways = {**paths, **{f"{path}/": way for path, way in paths.items()}}
         self._refusals = intake.refusals
         self._closing = False
         # No access log and no decompression: the one costs time, the other answers 500.
@@ -105,15 +105,15 @@ class HttpServer:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         media: Media | None = None
         try:
-            signal = self._signals.get(request.path)
-            if signal is None:
+            way = self._ways.get(request.path)
+            if way is None:
                 return _refuse(self._refusals, request, status.not_found(request.path, self._paths))
             if request.method != "POST":
                 return _refuse(self._refusals, request, status.method_not_allowed(request.method))
             media = codec.media_type(request.headers.get("Content-Type"))
             peer = self._admission.admit(request.headers, self._certificate(request))
             with self._intake.budget.share() as share:
-                return await self._export(request, signal, media, peer, share)
+                return await self._export(request, way, media, peer, share)
         except (asyncio.CancelledError, SenderGone):
             raise
         except Exception as error:
@@ -131,22 +131,23 @@ class HttpServer:
         return der
 
     async def _export(
-        self, request: web.BaseRequest, signal: Signal, media: Media, peer: Peer, share: Share
+        self, request: web.BaseRequest, way: Way, media: Media, peer: Peer, share: Share
     ) -> web.Response:
         if self._closing:
             raise ShuttingDown("the service is stopping; send again")
         delivered = Delivered(
-            signal,
+            audit.signal_of(way),
             media,
             await http_body.read(request, self._limits, share),
             request.headers.get("Content-Encoding"),
             peer,
             self._limits,
+            way == "audit",
         )
         outcome = await self._intake.receive(delivered, share)
         _SUCCEEDED.inc()
         return web.Response(
-            body=status.success_body(media),
+            body=status.success_body(media) if way != "audit" else audit.answer(media, outcome),
             headers={
                 "Content-Type": CONTENT_TYPE[media],
                 receipt.HTTP_HEADER: receipt.to_header(outcome.receipt),

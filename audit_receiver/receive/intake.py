@@ -10,12 +10,13 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from audit_receiver import telemetry
-from audit_receiver.errors import LedgerBusy, MalformedRequest
-from audit_receiver.ledger.appender import Appended, Appender, Delivery
+from audit_receiver.errors import Conflict, LedgerBusy, MalformedRequest
+from audit_receiver.ledger.appender import Appended, Appender, Delivery, Kept
 from audit_receiver.otlp import codec, receipt
 from audit_receiver.otlp.codec import Limits, Media
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.walk import Walk, walk
+from audit_receiver.receive import audit
 from audit_receiver.receive.admission import Peer
 from audit_receiver.receive.budget import Budget, Share
 from audit_receiver.receive.deadline import Deadline
@@ -24,6 +25,7 @@ from audit_receiver.record import body, canonical
 from audit_receiver.record.normalise import Vocabulary, normalise
 from audit_receiver.record.select import Rule
 
+MOST_CONFLICTS = 100  # told in one incident
 EVIDENCE_BYTES = 4096  # of a request that cannot be decoded
 LARGE_RECORDS = 32
 LARGE_BYTES = 1 << 20
@@ -38,6 +40,7 @@ class Delivered(NamedTuple):
     content_encoding: str | None
     peer: Peer
     limits: Limits
+    exact: bool = False  # of `/v1/audit`: each record once under its id, or nothing of the request
 
 
 class Outcome(NamedTuple):
@@ -47,6 +50,8 @@ class Outcome(NamedTuple):
     duplicates: int
     skipped: int
     receipt: bytes  # audit_receiver.v1.Receipt
+    names: tuple[str, ...] = ()  # of an exact request: the record ids,
+    kept: tuple[Kept, ...] = ()  # and where each stands
 
 
 class Intake:
@@ -95,6 +100,10 @@ class Intake:
         except MalformedRequest as error:
             self._keep_evidence(delivered, error)
             raise
+        except Conflict as error:
+            records = [list(found) for found in error.found[:MOST_CONFLICTS]]
+            self._appender.record("incident", {"incident": "refused_conflict", "records": records})
+            raise
 
     def _hand_over(self, drafts: list[Any], ticket: "_Ticket") -> None:
         """Give the writer all small requests of one turn of the loop at once.
@@ -103,7 +112,7 @@ class Intake:
         A large one goes at once, so that it is written while the next is read.
         """
         if len(drafts) >= LARGE_RECORDS:
-            self._appender.submit(drafts, ticket)
+            self._appender.submit(drafts, ticket, ticket.exact)
             return
         if not self._handed:
             self._loop.call_soon(self._flush)
@@ -113,13 +122,15 @@ class Intake:
         handed, self._handed = self._handed, []
         for drafts, ticket in handed:
             try:
-                self._appender.submit(drafts, ticket)
+                self._appender.submit(drafts, ticket, ticket.exact)
             except Exception as error:  # its own alone: those behind it are handed over too
                 ticket(error)
 
     def _prepare(self, delivered: Delivered, share: Share) -> tuple[Walk, list[Any]]:
         """Everything between the bytes and the writer; touches nothing of the loop's."""
         walked = self._read(delivered, share)
+        if delivered.exact:
+            walked = walked._replace(observations=audit.taken(walked.observations))
         return walked, self._drafts(walked, delivered)
 
     def _read(self, delivered: Delivered, share: Share) -> Walk:
@@ -129,7 +140,7 @@ class Intake:
         request = codec.decode(delivered.signal, data, delivered.media, delivered.limits)
         if request.ignored_members:
             telemetry.IGNORED_MEMBERS.inc(request.ignored_members)
-        return walk(delivered.signal, request, self._rule)
+        return walk(delivered.signal, request, audit.EVERYTHING if delivered.exact else self._rule)
 
     def _drafts(self, walked: Walk, delivered: Delivered) -> list[Any]:
         observations = walked.observations
@@ -164,13 +175,17 @@ class Intake:
             duplicates=duplicates,
             skipped=skipped,
         )
-        return Outcome(stored, duplicates, skipped, encoded)
+        if appended is None or not appended.kept:
+            return Outcome(stored, duplicates, skipped, encoded)
+        names = audit.record_ids(walked.observations)
+        return Outcome(stored, duplicates, skipped, encoded, names, appended.kept)
 
     def _count(self, delivered: Delivered, walked: Walk, appended: Appended | None) -> None:
         for service, number in walked.received.items():
             self._appender.note(service, number, walked.skipped.get(service, 0))
         skipped = sum(walked.skipped.values())
-        counters = _counters(delivered.signal, delivered.peer.transport)
+        signal = "audit" if delivered.exact else delivered.signal
+        counters = _counters(signal, delivered.peer.transport)
         if skipped:
             counters["skipped"].inc(skipped)
         if appended is not None:
@@ -200,12 +215,13 @@ class Intake:
 class _Ticket:
     """What the writer calls back; counts even if nobody waits any more."""
 
-    __slots__ = ("_delivered", "_intake", "_walked", "future")
+    __slots__ = ("_delivered", "_intake", "_walked", "exact", "future")
 
     def __init__(self, intake: Intake, delivered: Delivered, walked: Walk) -> None:
         self._intake = intake
         self._delivered = delivered
         self._walked = walked
+        self.exact = delivered.exact
         self.future: asyncio.Future[Any] = intake._loop.create_future()
 
     def __call__(self, result: Appended | Exception) -> None:

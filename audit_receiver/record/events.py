@@ -65,6 +65,9 @@ INCIDENTS: dict[str, dict[str, str]] = {
         "wall": "what the wall clock said, more than a second before it",
     },
     "conflict": {"entries": "[seq, seq of the entry that it contradicts] for each"},
+    "refused_conflict": {
+        "records": "[record id, integrity hash that is kept, integrity hash that came] for each"
+    },
     "foreign_write": {
         "reason": "what is not as we left it",
         "since": "when it was seen",
