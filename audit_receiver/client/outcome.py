@@ -1,0 +1,98 @@
+"""What became of an emitted record: a receipt that was checked, or an exception."""
+
+import base64
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from audit_receiver.tlog.checkpoint import head_text
+from audit_receiver.tlog.note import VerifierKey
+from audit_receiver.v1.audit_pb2 import AuditResponse
+from audit_receiver.v1.receipt_pb2 import Receipt
+
+
+class AuditReceipt(NamedTuple):
+    """Proof that a record was stored: keep it, and an inclusion proof can be demanded for `seq`."""
+
+    record_id: str
+    integrity_hash: str  # hex, of the record as it was sent and as it is stored
+    sink_timestamp: int  # nanoseconds since 1970
+    seq: int
+    duplicate: bool  # it was there already
+    origin: str
+    tree_size: int
+    root: bytes
+    signature: bytes  # of the head, Ed25519
+    key_id: int
+
+
+class AuditError(Exception):
+    """A record that was emitted has no receipt."""
+
+
+class Refused(AuditError):
+    """The sink will not take it, however often it is sent. `status` is that of HTTP."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+
+
+class NotStored(AuditError):
+    """No success within the time; it may be stored all the same. Emit it again with its id."""
+
+
+class Altered(AuditError):
+    """The answer does not fit what was sent, or its signature does not hold: tell somebody."""
+
+
+def checked(
+    answer: bytes, ids: Sequence[str], hashes: Sequence[str], vkey: VerifierKey | None
+) -> list[AuditReceipt]:
+    """The receipts of an answer, each held against the record that was sent.
+
+    Raises Altered: a hash, an id or the head's signature does not fit; AuditError: no receipts.
+    """
+    response = AuditResponse.FromString(answer)
+    if response.records_left_out:
+        raise AuditError("stored, but the receipts were left out; emit fewer records at once")
+    if [one.record_id for one in response.records] != list(ids):
+        raise Altered("the receipts are not those of the records that were sent")
+    head = response.receipt
+    if vkey is not None:
+        _check_head(head, vkey)
+    found = []
+    for one, expected in zip(response.records, hashes, strict=True):
+        if one.integrity_hash.hex() != expected:
+            raise Altered(
+                f"the record {one.record_id} was sent with the integrity hash {expected}, and is"
+                f" stored with {one.integrity_hash.hex()}"
+            )
+        if one.seq >= head.tree_size:
+            raise Altered(f"the signed head does not cover entry {one.seq}")
+        found.append(
+            AuditReceipt(
+                one.record_id,
+                expected,
+                one.sink_timestamp,
+                one.seq,
+                one.duplicate,
+                head.origin,
+                head.tree_size,
+                head.root,
+                head.signature,
+                head.key_id,
+            )
+        )
+    return found
+
+
+def _check_head(head: Receipt, vkey: VerifierKey) -> None:
+    if head.origin != vkey.name or head.key_id != vkey.key_id:
+        raise Altered(
+            f"the receipt is of {head.origin}, key {head.key_id:08x}; expected was {vkey.name},"
+            f" key {vkey.key_id:08x}"
+        )
+    text = head_text(head.origin, head.tree_size, head.root).encode()
+    if not vkey.verify(text, head.signature):
+        root = base64.b64encode(head.root).decode()
+        raise Altered(f"the signature of the head {head.tree_size} {root} does not hold")
