@@ -30,6 +30,7 @@ COMMANDS = {
     "prove": "prove",
     "checkpoint": "checkpoint",
     "token": "token",
+    "lint": "lint",
     "doctor": "doctor.command",
     "demo": "demo.command",
 }
