@@ -31,6 +31,7 @@ COMMANDS = {
     "checkpoint": "checkpoint",
     "token": "token",
     "lint": "lint",
+    "canary": "canary.command",
     "doctor": "doctor.command",
     "demo": "demo.command",
 }
