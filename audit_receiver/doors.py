@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from audit_receiver.config.model import MIB, Config, Grpc, Http, Tls
@@ -17,6 +18,7 @@ from audit_receiver.receive.grpc_server import GrpcServer
 from audit_receiver.receive.http_server import HttpServer
 from audit_receiver.receive.intake import Intake
 from audit_receiver.receive.listening import Place
+from audit_receiver.receive.signatures import Producers, load
 from audit_receiver.receive.tokens import Tokens
 from audit_receiver.record.normalise import Vocabulary
 from audit_receiver.record.select import Rule
@@ -38,6 +40,7 @@ class Doors:
             _vocabulary(config),
             Budget(otlp.limits.in_flight_bytes),
             otlp.limits.deadline,
+            _producers(otlp.producer_keys),
         )
 
     async def open(self) -> None:
@@ -112,6 +115,10 @@ class Doors:
                 how = "without token" if door.tls else "without TLS or token"
                 told = f"takes records from whoever can reach it, {how}"
             self._announce(f"warning: {endpoint} {told}")
+
+
+def _producers(keys: Mapping[str, Path]) -> Producers | None:
+    return Producers(load(name, path) for name, path in keys.items()) if keys else None
 
 
 def rule_of(config: Config) -> Rule:

@@ -32,6 +32,12 @@ IGNORED_MEMBERS = Counter(
     "Members of OTLP/JSON that the protocol does not know; they are not kept.",
     registry=REGISTRY,
 )
+SIGNATURES = Counter(
+    "audit_receiver_signatures",
+    "Producers' signatures by what verifying them gave: passed, failed, deferred (no key known).",
+    ["result"],
+    registry=REGISTRY,
+)
 COMMIT_SECONDS = Histogram(
     "audit_receiver_commit_seconds",
     "Time of one ledger transaction, BEGIN to the return of COMMIT.",

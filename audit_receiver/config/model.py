@@ -113,6 +113,9 @@ class Protocols(Section):
         return self
 
 
+ProducerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/=, -]{1,200}$")]
+
+
 class Limits(Section):
     """What one request, and all of them together, may take."""
 
@@ -130,6 +133,7 @@ class Otlp(Section):
     limits: Limits = Limits()
     record_headers: tuple[HeaderName, ...] = Field(default=("x-audit-pipeline",), strict=False)
     require_headers: tuple[HeaderName, ...] = Field(default=(), strict=False)
+    producer_keys: dict[ProducerName, FilePath] = {}
     allow_insecure_bind: bool = False
 
 

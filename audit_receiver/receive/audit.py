@@ -39,6 +39,10 @@ class Stored(Protocol):
         """The record ids, in the order of the request."""
 
     @property
+    def verdicts(self) -> Sequence[str]:
+        """What became of each signature: passed, deferred, "" without one; empty without keys."""
+
+    @property
     def kept(self) -> Sequence[Kept]:
         """Where each of them stands."""
 
@@ -78,8 +82,14 @@ def answer(media: Media, outcome: Stored) -> bytes:
                 sink_timestamp=one.received_unix_nano,
                 seq=one.seq,
                 duplicate=not one.is_new,
+                verify_status=verdict,
             )
-            for name, one in zip(outcome.names, outcome.kept, strict=True)
+            for name, one, verdict in zip(
+                outcome.names,
+                outcome.kept,
+                outcome.verdicts or [""] * len(outcome.kept),
+                strict=True,
+            )
         ],
         receipt=Receipt.FromString(outcome.receipt),
     )
@@ -107,6 +117,7 @@ def _render(response: AuditResponse, media: Media) -> bytes:
                 "sink_timestamp": str(one.sink_timestamp),  # OTLP/JSON: 64 bits are text
                 "seq": one.seq,
                 "duplicate": one.duplicate,
+                **({"verify_status": one.verify_status} if one.verify_status else {}),
             }
             for one in response.records
         },

@@ -16,11 +16,12 @@ from audit_receiver.otlp import codec, receipt
 from audit_receiver.otlp.codec import Limits, Media
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.walk import Walk, walk
-from audit_receiver.receive import audit
+from audit_receiver.receive import audit, signatures
 from audit_receiver.receive.admission import Peer
 from audit_receiver.receive.budget import Budget, Share
 from audit_receiver.receive.deadline import Deadline
 from audit_receiver.receive.refusals import Refusals
+from audit_receiver.receive.signatures import Producers
 from audit_receiver.record import body, canonical
 from audit_receiver.record.normalise import Vocabulary, normalise
 from audit_receiver.record.select import Rule
@@ -43,6 +44,14 @@ class Delivered(NamedTuple):
     exact: bool = False  # of `/v1/audit`: each record once under its id, or nothing of the request
 
 
+class Prepared(NamedTuple):
+    """A request on its way to the writer."""
+
+    walked: Walk
+    drafts: list[Any]
+    verdicts: tuple[str, ...]  # of the producers' signatures, where keys are configured
+
+
 class Outcome(NamedTuple):
     """What became of a request; told after COMMIT."""
 
@@ -51,7 +60,8 @@ class Outcome(NamedTuple):
     skipped: int
     receipt: bytes  # audit_receiver.v1.Receipt
     names: tuple[str, ...] = ()  # of an exact request: the record ids,
-    kept: tuple[Kept, ...] = ()  # and where each stands
+    kept: tuple[Kept, ...] = ()  # and where each stands,
+    verdicts: tuple[str, ...] = ()  # and of its signature, where producers' keys are configured
 
 
 class Intake:
@@ -64,8 +74,10 @@ class Intake:
         vocabulary: Vocabulary,
         budget: Budget,
         deadline_seconds: float,
+        producers: Producers | None = None,
     ) -> None:
         self._appender = appender
+        self._producers = producers
         self._rule = rule
         self._vocabulary = vocabulary
         self.budget = budget
@@ -82,16 +94,18 @@ class Intake:
         """
         try:
             if len(delivered.body) > LARGE_BYTES:  # seconds of work: the loop goes on meanwhile
-                walked, drafts = await asyncio.to_thread(self._prepare, delivered, share)
+                prepared = await asyncio.to_thread(self._prepare, delivered, share)
             else:
-                walked, drafts = self._prepare(delivered, share)
+                prepared = self._prepare(delivered, share)
+            walked, drafts = prepared.walked, prepared.drafts
             if not drafts:
                 self._count(delivered, walked, None)
                 return self._outcome(walked, None)
             ticket = _Ticket(self, delivered, walked)
             self._deadline.watch(ticket.future)
             self._hand_over(drafts, ticket)
-            return self._outcome(walked, await ticket.future)
+            outcome = self._outcome(walked, await ticket.future)
+            return outcome._replace(verdicts=prepared.verdicts) if delivered.exact else outcome
         except TimeoutError:
             raise LedgerBusy(
                 f"no commit within {self._deadline.seconds:g} s (receivers.otlp.limits.deadline);"
@@ -126,12 +140,32 @@ class Intake:
             except Exception as error:  # its own alone: those behind it are handed over too
                 ticket(error)
 
-    def _prepare(self, delivered: Delivered, share: Share) -> tuple[Walk, list[Any]]:
+    def _prepare(self, delivered: Delivered, share: Share) -> Prepared:
         """Everything between the bytes and the writer; touches nothing of the loop's."""
         walked = self._read(delivered, share)
+        verdicts: tuple[str, ...] = ()
         if delivered.exact:
             walked = walked._replace(observations=audit.taken(walked.observations))
-        return walked, self._drafts(walked, delivered)
+        if self._producers is not None:
+            walked, verdicts = self._judged(walked, self._producers, delivered.exact)
+        return Prepared(walked, self._drafts(walked, delivered), verdicts)
+
+    @staticmethod
+    def _judged(walked: Walk, producers: Producers, exact: bool) -> tuple[Walk, tuple[str, ...]]:
+        """Verify producers' signatures: a bad one is flagged, and refuses an exact request."""
+        verdicts = [producers.judge(observation) or "" for observation in walked.observations]
+        if "failed" not in verdicts:
+            return walked, tuple(verdicts)
+        if exact:
+            where = f"log_records[{verdicts.index('failed')}]"
+            raise MalformedRequest(f"{where}: audit.integrity.value does not verify", where)
+        observations = [
+            observation._replace(flags=observation.flags | {signatures.FLAG})
+            if verdict == "failed"
+            else observation
+            for observation, verdict in zip(walked.observations, verdicts, strict=True)
+        ]
+        return walked._replace(observations=observations), ()
 
     def _read(self, delivered: Delivered, share: Share) -> Walk:
         data = codec.inflate(delivered.body, delivered.content_encoding, delivered.limits)

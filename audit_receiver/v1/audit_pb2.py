@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from audit_receiver.v1 import receipt_pb2 as audit__receiver_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61udit_receiver/v1/audit.proto\x12\x11\x61udit_receiver.v1\x1a\x1f\x61udit_receiver/v1/receipt.proto\"\x82\x01\n\rRecordReceipt\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x16\n\x0eintegrity_hash\x18\x03 \x01(\x0c\x12\x16\n\x0esink_timestamp\x18\x04 \x01(\x06\x12\x0b\n\x03seq\x18\x05 \x01(\x04\x12\x11\n\tduplicate\x18\x06 \x01(\x08\"\xab\x01\n\rAuditResponse\x12\x10\n\x08\x62\x61tch_id\x18\x64 \x01(\t\x12\x0e\n\x06status\x18\x65 \x01(\t\x12\x31\n\x07records\x18\x66 \x03(\x0b\x32 .audit_receiver.v1.RecordReceipt\x12\x18\n\x10records_left_out\x18g \x01(\x08\x12+\n\x07receipt\x18h \x01(\x0b\x32\x1a.audit_receiver.v1.Receiptb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61udit_receiver/v1/audit.proto\x12\x11\x61udit_receiver.v1\x1a\x1f\x61udit_receiver/v1/receipt.proto\"\x99\x01\n\rRecordReceipt\x12\x11\n\trecord_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x16\n\x0eintegrity_hash\x18\x03 \x01(\x0c\x12\x16\n\x0esink_timestamp\x18\x04 \x01(\x06\x12\x0b\n\x03seq\x18\x05 \x01(\x04\x12\x11\n\tduplicate\x18\x06 \x01(\x08\x12\x15\n\rverify_status\x18\x07 \x01(\t\"\xab\x01\n\rAuditResponse\x12\x10\n\x08\x62\x61tch_id\x18\x64 \x01(\t\x12\x0e\n\x06status\x18\x65 \x01(\t\x12\x31\n\x07records\x18\x66 \x03(\x0b\x32 .audit_receiver.v1.RecordReceipt\x12\x18\n\x10records_left_out\x18g \x01(\x08\x12+\n\x07receipt\x18h \x01(\x0b\x32\x1a.audit_receiver.v1.Receiptb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'audit_receiver.v1.audit_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECORDRECEIPT']._serialized_start=86
-  _globals['_RECORDRECEIPT']._serialized_end=216
-  _globals['_AUDITRESPONSE']._serialized_start=219
-  _globals['_AUDITRESPONSE']._serialized_end=390
+  _globals['_RECORDRECEIPT']._serialized_end=239
+  _globals['_AUDITRESPONSE']._serialized_start=242
+  _globals['_AUDITRESPONSE']._serialized_end=413
 # @@protoc_insertion_point(module_scope)

@@ -8,20 +8,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RecordReceipt(_message.Message):
-    __slots__ = ("record_id", "status", "integrity_hash", "sink_timestamp", "seq", "duplicate")
+    __slots__ = ("record_id", "status", "integrity_hash", "sink_timestamp", "seq", "duplicate", "verify_status")
     RECORD_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     INTEGRITY_HASH_FIELD_NUMBER: _ClassVar[int]
     SINK_TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    VERIFY_STATUS_FIELD_NUMBER: _ClassVar[int]
     record_id: str
     status: str
     integrity_hash: bytes
     sink_timestamp: int
     seq: int
     duplicate: bool
-    def __init__(self, record_id: _Optional[str] = ..., status: _Optional[str] = ..., integrity_hash: _Optional[bytes] = ..., sink_timestamp: _Optional[int] = ..., seq: _Optional[int] = ..., duplicate: _Optional[bool] = ...) -> None: ...
+    verify_status: str
+    def __init__(self, record_id: _Optional[str] = ..., status: _Optional[str] = ..., integrity_hash: _Optional[bytes] = ..., sink_timestamp: _Optional[int] = ..., seq: _Optional[int] = ..., duplicate: _Optional[bool] = ..., verify_status: _Optional[str] = ...) -> None: ...
 
 class AuditResponse(_message.Message):
     __slots__ = ("batch_id", "status", "records", "records_left_out", "receipt")
