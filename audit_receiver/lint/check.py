@@ -72,5 +72,6 @@ def _unjudged(way: Route) -> Iterator[str]:
                 yield f"line {named.line}: {named.text}: a processor that lint does not know"
     for part in parts:
         for scalar in part.scalars():
-            if scalar.unknown and scalar.key.rsplit(".", 1)[-1] in _DECIDING:
+            decides = scalar.key == part.key or scalar.key.rsplit(".", 1)[-1] in _DECIDING
+            if scalar.unknown and decides:
                 yield f"line {scalar.line}: {scalar.key}: {scalar.text} is filled in at start"

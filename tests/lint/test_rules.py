@@ -272,6 +272,8 @@ NOTHING = {
     "redaction of values": processor(
         "redaction", {"allow_all_keys": True, "blocked_values": ["4[0-9]{12}"]}
     ),
+    "redaction unknown": processor("redaction", {"allow_all_keys": "${env:A}"}),
+    "no processors": {"service": {"pipelines": {"logs/audit": {"processors": None}}}},
     "a sampler elsewhere": {
         "processors": {"tail_sampling": {}},
         "exporters": {"otlp_grpc/other": {"endpoint": "b:4317"}},
@@ -362,6 +364,14 @@ def test_a_value_from_the_environment_is_named_as_not_judged() -> None:
     assert report.findings == []
     assert len(report.unjudged) == 1
     assert f"{OUT}.timeout: ${{env:T}}" in report.unjudged[0]
+
+
+@pytest.mark.parametrize("name", ["filter", "transform", "attributes", "memory_limiter"])
+def test_a_processor_that_is_filled_in_at_start_is_named_as_not_judged(name: str) -> None:
+    report = changed(processor(name, "${file:part.yaml}"))
+    assert report.findings == []
+    [said] = report.unjudged
+    assert said.endswith(f": processors.{name}: ${{file:part.yaml}} is filled in at start")
 
 
 def test_a_processor_that_is_not_known_is_named_as_not_judged() -> None:
