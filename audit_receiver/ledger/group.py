@@ -17,8 +17,6 @@ from audit_receiver.record import header, identity, integrity, own, timestamp
 from audit_receiver.record.model import Draft
 from audit_receiver.tlog.merkle import Frontier, Node, leaf_hash
 
-LATE = 24 * 3600 * 1_000_000_000  # event time that far before `received`: flag `late`
-SKEW = 60 * 1_000_000_000  # event time that far after `received`: flag `clock_skew`
 CONFLICTS_PER_INCIDENT = 1000
 _NO_FLAGS: tuple[str, ...] = ()
 
@@ -165,12 +163,9 @@ class Group:
     def _append(
         self, draft: Draft, tag: str, flags: tuple[str, ...], duplicate_of: int | None
     ) -> int:
-        seq, received, time = self.size, self.received, draft.time_unix_nano
-        if time:
-            if received - time > LATE:
-                flags = (*flags, "late")
-            elif time - received > SKEW:
-                flags = (*flags, "clock_skew")
+        seq, received = self.size, self.received
+        if timing := header.timing_flags(draft.time_unix_nano, received):
+            flags = (*flags, *timing)
         text = header.render(
             draft, seq, self.last_hash, timestamp.render(received), tag, flags, duplicate_of
         )

@@ -50,19 +50,24 @@ def inflate(body: bytes, coding: str, max_bytes: int) -> bytes:
     name = coding.strip().lower()
     if name in ("", "identity"):
         return body
-    coder = _CODERS.get(name)
-    if coder is None:
-        raise UnsupportedEncoding(
-            f"content encoding {_quoted(coding)} is not supported; send none, or one of"
-            f" {', '.join(CODINGS)}"
-        )
+    require_served(coding)
     if not body:
         raise MalformedRequest(f"{name}: the body is empty")
-    undo, errors = coder
+    undo, errors = _CODERS[name]
     try:
         return undo(body, max_bytes)
     except errors as error:
         raise MalformedRequest(f"{name}: {error}") from None
+
+
+def require_served(coding: str) -> None:
+    """Raises UnsupportedEncoding for a coding that is not served, or more than one."""
+    name = coding.strip().lower()
+    if name not in ("", "identity") and name not in _CODERS:
+        raise UnsupportedEncoding(
+            f"content encoding {_quoted(coding)} is not supported; send none, or one of"
+            f" {', '.join(CODINGS)}"
+        )
 
 
 def _frames(body: bytes, opened: _Open, max_bytes: int) -> bytes:

@@ -5,14 +5,9 @@ from typing import Any
 
 from aiohttp import HttpVersion11, web
 
-from audit_receiver.errors import (
-    LedgerBusy,
-    MalformedRequest,
-    RequestTooLarge,
-    UnsupportedEncoding,
-)
-from audit_receiver.otlp import codec
+from audit_receiver.errors import LedgerBusy, MalformedRequest, RequestTooLarge
 from audit_receiver.otlp.codec import Limits
+from audit_receiver.otlp.inflate import require_served
 from audit_receiver.receive.budget import Share
 
 SECONDS = 60.0  # for a body to arrive
@@ -46,7 +41,7 @@ async def read(request: web.BaseRequest, limits: Limits, share: Share) -> bytes:
     if declared is not None:
         share.foresee(declared)
     if request.headers.get("Expect", "").lower() == "100-continue":
-        await _invite(request, limits)
+        await _invite(request)
     try:
         async with asyncio.timeout(SECONDS):
             return await _rest(content, limits, share)
@@ -56,14 +51,9 @@ async def read(request: web.BaseRequest, limits: Limits, share: Share) -> bytes:
         raise SenderGone("the connection was lost before the body was complete") from exc
 
 
-async def _invite(request: web.BaseRequest, limits: Limits) -> None:
+async def _invite(request: web.BaseRequest) -> None:
     """Say 100 Continue (RFC 9110, 10.1.1), but not to what will be refused whatever it holds."""
-    try:
-        codec.inflate(b"", request.headers.get("Content-Encoding"), limits)
-    except UnsupportedEncoding:
-        raise
-    except MalformedRequest:
-        pass  # nothing is no gzip; the body may be
+    require_served(request.headers.get("Content-Encoding", ""))
     if request.version >= HttpVersion11:
         await request.writer.write(_CONTINUE)
         request.writer.output_size = 0

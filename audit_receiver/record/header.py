@@ -94,10 +94,10 @@ def _flags_text(own: frozenset[str], more: tuple[str, ...]) -> str:
     return '"flags":[' + ",".join(f'"{name}"' for name in names) + "],"
 
 
-def timing_flags(draft: Draft, received_unix_nano: int) -> tuple[str, ...]:
-    """The flags that depend on when a draft was received."""
-    if draft.time_unix_nano:
-        age = received_unix_nano - draft.time_unix_nano
+def timing_flags(time_unix_nano: int, received_unix_nano: int) -> tuple[str, ...]:
+    """The flags that depend on when a record was received; 0 is a record without a time."""
+    if time_unix_nano:
+        age = received_unix_nano - time_unix_nano
         if age > LATE:
             return ("late",)
         if age < -SKEW:
