@@ -67,7 +67,8 @@ def find(tree: Node, chosen: Chosen) -> Route:
             said = "is filled in at start" if part.unknown else "has nothing in it to judge"
             raise CannotJudge(f"{section} {said}; lint the configuration as the Collector sees it")
     exporters = _chosen(dict(root.get("exporters").members()), chosen)
-    pipelines = [Pipeline(*item) for item in root.get("service", "pipelines").members()]
+    everything = [Pipeline(*item) for item in root.get("service", "pipelines").members()]
+    pipelines = [pipeline for pipeline in everything if pipeline.signal in SIGNALS]
     names = {part.key.removeprefix("exporters.") for part in exporters}
     reached = [it for it in pipelines if any(it.has("exporters", name) for name in names)]
     for pipeline in reached:  # grows while it is walked: a pipeline in front of each

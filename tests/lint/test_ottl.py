@@ -5,10 +5,13 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
+from audit_receiver.config.tree import Node, read
 from audit_receiver.lint import ottl
 from audit_receiver.lint.filters import LOG_CONDITION, SPAN_CONDITION
 from audit_receiver.lint.findings import LOSES, MAY_LOSE, NOTE
+from audit_receiver.lint.parts import Part
 from tests.lint.collectors import EXPORTER, changed, found
 
 NO_NAME = r'not IsMatch(span.name, "^audit($|\\.)")'
@@ -126,6 +129,61 @@ def test_conditions_of_a_signal_that_does_not_pass_here_are_nobodys_loss() -> No
     one = {"service": {"pipelines": {"logs/audit": {"processors": []}}}}
     condition = {"processors": {"filter/audit": {"log_conditions": ["true"]}}}
     assert found(changed(one, condition)) == set()
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"logs": {"exclude": {"bodies": ["x"]}}}, "(WHAT IS EXCLUDED, AS A CONDITION)"),
+        ({"logs": {"resource": ['attributes["a"] == 1']}}, "(THE CONDITION, WITH resource."),
+    ],
+    ids=["exclude", "resource"],
+)
+def test_a_mend_that_would_drop_more_than_before_says_what_to_put_in(
+    keys: dict[str, object], says: str
+) -> None:
+    findings = changed({"processors": {"filter/audit": keys}}).findings
+    [finding] = [it for it in findings if it.rule == "filter-drops"]
+    assert f"{says}" in finding.mend
+    assert "and not IsMatch(log.event_name" in finding.mend
+
+
+def _tree(keys: object) -> Node:
+    return read(json.dumps(keys), [])
+
+
+LOOSE = {
+    "a span": ({"trace_conditions": ['span.name == "health"']}, "trace_conditions"),
+    "a log": ({"log_conditions": ["log.severity_number < 9"]}, "log_conditions"),
+    "a span event": ({"trace_conditions": ['spanevent.name == "x"']}, "trace_conditions"),
+    "either of two": (
+        {"trace_conditions": ["span.kind == 1 or span.kind == 2"]},
+        "trace_conditions",
+    ),
+    "one key": ({"log_conditions": ['log.attributes["audit.action"] == nil']}, "log_conditions"),
+    "with a context": (
+        {"trace_conditions": [{"context": "span", "conditions": ['name == "health"']}]},
+        "trace_conditions",
+    ),
+    "old": ({"traces": {"span": ['name == "health"']}}, "traces"),
+    "old, of logs": ({"logs": {"log_record": ["severity_number < 9"]}}, "logs"),
+}
+
+
+@pytest.mark.parametrize("name", LOOSE)
+def test_the_mend_keeps_the_condition_and_spares_audit_records(name: str) -> None:
+    keys, section = LOOSE[name]
+    [finding] = [
+        it
+        for it in changed({"processors": {"filter/audit": keys}}).findings
+        if it.rule == "filter-drops"
+    ]
+    mend = YAML(typ="safe", pure=True).load(finding.mend)
+    assert list(mend["processors"]["filter/audit"]) == [section]
+    again = changed({"processors": {"filter/audit": keys}}, mend)
+    assert "filter-drops" not in {it.rule for it in again.findings}
+    for part in Part(_tree(keys), "", 1).scalars():
+        assert part.key.endswith("context") or f"({part.text})" in finding.mend
 
 
 def test_a_span_event_is_a_part_of_the_evidence() -> None:

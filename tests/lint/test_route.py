@@ -56,6 +56,12 @@ def test_a_connector_to_another_signal_brings_no_records() -> None:
     assert found(report) == {("no-traces-pipeline", LOSES, "service.pipelines")}
 
 
+def test_metrics_and_profiles_are_no_audit_records_and_are_passed_over() -> None:
+    other = {"receivers": ["otlp"], "processors": ["filter/audit"], "exporters": [EXPORTER]}
+    pipelines = {"metrics": other, "profiles/audit": other}
+    assert found(changed({"service": {"pipelines": pipelines}})) == set()
+
+
 @pytest.mark.parametrize(
     ("settings", "key"),
     [
