@@ -109,6 +109,9 @@ class _Observer(Observer):
     def incident(self, kind: str) -> None:
         telemetry.INCIDENTS.labels(kind).inc()
 
+    def broken_sequence(self, flag: str) -> None:
+        telemetry.BROKEN_SEQUENCES.labels(flag).inc()
+
     def trouble(self, reason: str) -> None:
         if reason:
             _log.error("the ledger is out of service, senders are told to retry: %s", reason)

@@ -38,6 +38,12 @@ SIGNATURES = Counter(
     ["result"],
     registry=REGISTRY,
 )
+BROKEN_SEQUENCES = Counter(
+    "audit_receiver_broken_sequences",
+    "Records that do not continue their producer's stream, by the flag that says how.",
+    ["flag"],
+    registry=REGISTRY,
+)
 COMMIT_SECONDS = Histogram(
     "audit_receiver_commit_seconds",
     "Time of one ledger transaction, BEGIN to the return of COMMIT.",

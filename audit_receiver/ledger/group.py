@@ -13,6 +13,7 @@ import orjson
 from audit_receiver.ledger.counters import Counted, Tallies, tally_fields
 from audit_receiver.ledger.dedup import Key, Known, Verdict, judge
 from audit_receiver.ledger.exact import Kept, Planned, settled
+from audit_receiver.ledger.streams import Branch, Streams
 from audit_receiver.record import header, identity, integrity, own, timestamp
 from audit_receiver.record.model import Draft
 from audit_receiver.tlog.merkle import Frontier, Node, leaf_hash
@@ -45,13 +46,20 @@ class Group:
     """Entries in the making, on top of an End."""
 
     def __init__(
-        self, end: End, frontier: Frontier, tallies: Tallies, wall_unix_nano: int, held: bool
+        self,
+        end: End,
+        frontier: Frontier,
+        tallies: Tallies,
+        wall_unix_nano: int,
+        held: bool,
+        streams: Branch | None = None,
     ) -> None:
         self.size = end.size
         self.last_hash = end.last_hash
         self.untallied = end.untallied
         self.frontier = frontier  # ours: a copy
         self.tallies = tallies  # ours: a copy
+        self.streams = streams or Streams().branch()
         self.received = max(wall_unix_nano, end.last_received + 1)  # of the next entry
         self.rows: list[Any] = []  # seq, header, hash, body, seq, header, ...: as INSERT takes them
         self.nodes: list[Node] = []
@@ -166,6 +174,8 @@ class Group:
         seq, received = self.size, self.received
         if timing := header.timing_flags(draft.time_unix_nano, received):
             flags = (*flags, *timing)
+        if draft.sequence is not None:
+            flags = (*flags, *self.streams.flags(draft))
         text = header.render(
             draft, seq, self.last_hash, timestamp.render(received), tag, flags, duplicate_of
         )

@@ -82,6 +82,9 @@ class Observer:
     def incident(self, kind: str) -> None:
         """An incident has been noticed; it stands in the ledger unless that cannot be written."""
 
+    def broken_sequence(self, flag: str) -> None:
+        """A record was stored that does not continue its producer's stream."""
+
     def trouble(self, reason: str) -> None:
         """The ledger went out of service (once a kind of reason) or came back (empty string)."""
 

@@ -21,6 +21,7 @@ from audit_receiver.ledger.group import End, Group, Placed, keys_of
 from audit_receiver.ledger.guard import FileGuard, Sizes
 from audit_receiver.ledger.keys import Keys
 from audit_receiver.ledger.model import Job, Tip
+from audit_receiver.ledger.streams import Streams
 from audit_receiver.record.model import Draft
 from audit_receiver.tlog.checkpoint import head_text
 from audit_receiver.tlog.merkle import Frontier
@@ -54,6 +55,7 @@ class Written(NamedTuple):
     sizes: Sizes
     incidents: list[str]
     seconds: float  # BEGIN to the return of COMMIT
+    breaks: list[str]  # flags of producers' sequences that do not go on as they should
 
 
 class Pen:
@@ -81,6 +83,7 @@ class Pen:
         self._frontier = frontier
         self._counters = counters
         self._data_version: int | None = None
+        self._streams = Streams()
 
     def write(self, jobs: Sequence[Job], now: Reading, held: bool, beat: bool = False) -> Written:
         """Commit these requests (and a heartbeat) as one transaction; returns once it is durable.
@@ -94,7 +97,14 @@ class Pen:
         begun = time.perf_counter()
         try:
             self.connection.execute("BEGIN IMMEDIATE")
-            group = Group(self.end, self._frontier.copy(), self.tallies.copy(), now.wall, held)
+            group = Group(
+                self.end,
+                self._frontier.copy(),
+                self.tallies.copy(),
+                now.wall,
+                held,
+                self._streams.branch(),
+            )
             foreign = self._check_unchanged(group)
             placed = self._place(group, jobs)
             if taken is not None:
@@ -116,9 +126,10 @@ class Pen:
         entries = group.size - self.end.size
         self.tip, self.end = tip, group.end()
         self._frontier, self.tallies, self._data_version = group.frontier, group.tallies, foreign
+        self._streams.merge(group.streams)
         self._counters.add(group.counted)
         sizes = self.guard.check()  # after COMMIT, before the acknowledgement
-        return Written(placed, entries, sizes, group.incidents, seconds)
+        return Written(placed, entries, sizes, group.incidents, seconds, group.streams.breaks)
 
     def _check_unchanged(self, group: Group) -> int:
         """The ledger is as we left it, or nothing is written. Returns SQLite's data_version."""

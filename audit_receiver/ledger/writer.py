@@ -178,6 +178,8 @@ class Writer:
         self._hand_over(results)
         commit = Commit(written.seconds, written.entries, tip.size, now.wall, *written.sizes)
         self._observer.committed(commit)
+        for flag in written.breaks:
+            self._observer.broken_sequence(flag)
         for kind in written.incidents:
             if kind in _FOUND_HERE:
                 self._observer.incident(kind)

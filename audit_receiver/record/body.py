@@ -2,7 +2,7 @@
 
 from hashlib import sha3_256
 
-from audit_receiver.record import canonical, fields, header, identity
+from audit_receiver.record import canonical, fields, header, identity, integrity
 from audit_receiver.record.model import AuditRecord, Draft
 
 SALT_BYTES = 16
@@ -70,4 +70,5 @@ def encode(record: AuditRecord, peer: bytes, salts: bytes) -> Draft:
         found[4],
         flags,
         header.fixed(kind, *hashes, time, found),
+        integrity.sequence(observation) if integrity.NUMBER in observation.attributes else None,
     )

@@ -31,6 +31,10 @@ ALL: dict[str, str] = {
     "duplicate_keys": "an attribute key repeats; the whole list is kept as `attributes_raw`",
     "duplicate": "repeats an earlier record without identity of its own: `duplicate_of`",
     "conflict": "has the identity of an earlier record, and other content",
+    "sequence_gap": "numbers before it in its producer's stream had not come when it came",
+    "sequence_fork": "its stream has another record at its number, or before it",
+    "sequence_restart": "its producer's stream began anew",
+    "sequence_after_end": "its producer's stream had said that nothing follows",
     "bad_signature": "the producer's own signature does not verify",
     **{
         f"withheld_{key}": f"`{key}` is no header token; it stands in the body only"

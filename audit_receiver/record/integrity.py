@@ -12,9 +12,11 @@ from typing import Any
 import orjson
 
 from audit_receiver.record import jcs, timestamp
-from audit_receiver.record.model import Attributes, CanonicalValue
+from audit_receiver.record.model import Attributes, CanonicalValue, Observation, Sequenced
 
 PREFIX = "audit.integrity."
+NUMBER = "audit.sequence.number"
+_PREVIOUS = ("audit.sequence.previous_hash", "audit.sequence.prev_hash", "audit.prev.hash")
 EMPTY = sha256(b"").hexdigest()  # what the first record of a stream may name as the one before
 
 Object = dict[str, Any]
@@ -42,6 +44,27 @@ def canonical(body: Object) -> bytes:
     if attributes := _attributes(body["attributes"]):
         found["attributes"] = attributes
     return _written(found).encode()
+
+
+def sequence(observation: Observation) -> Sequenced | None:
+    """Where the producer says that a record stands; None where it says nothing that can be judged.
+
+    The names of the draft's revisions are all read.
+    """
+    attributes = observation.attributes
+    number = attributes.get(NUMBER)
+    if type(number) is not int or number < 1:
+        return None
+    named = [attributes[name] for name in _PREVIOUS if name in attributes]
+    previous = named[0].lower() if named and isinstance(named[0], str) else ""
+    stream = attributes.get("audit.sequence.stream_id") or attributes.get("audit.source.id")
+    return Sequenced(
+        stream if isinstance(stream, str) else "",
+        number,
+        previous,
+        attributes.get("audit.sequence.end") is True,
+        digest({"attributes": attributes, "otlp": observation.otlp}),
+    )
 
 
 def typed(value: CanonicalValue) -> Any:

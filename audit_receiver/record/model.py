@@ -52,6 +52,16 @@ class AuditRecord(NamedTuple):
     flags: frozenset[str]  # the observation's and the normaliser's
 
 
+class Sequenced(NamedTuple):
+    """Where a producer says that a record stands in a stream of its own (OTEP 0267)."""
+
+    stream: str  # "" if it names none
+    number: int  # from 1
+    previous: str  # integrity hash of the one before, lower-case hex; "" if it names none
+    end: bool  # nothing follows
+    digest: str  # integrity hash of the record itself
+
+
 class Draft(NamedTuple):
     """A finished entry but for what its place decides: seq, prev, received, id, duplicate_of."""
 
@@ -66,3 +76,4 @@ class Draft(NamedTuple):
     outcome: str  # success, failure, unknown; "" for kind ledger
     flags: frozenset[str]
     fixed: tuple[str, ...]  # pieces of the header text, private to record.header
+    sequence: Sequenced | None = None
