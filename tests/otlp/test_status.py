@@ -25,6 +25,7 @@ MALFORMED = errors.MalformedRequest("spans[0].traceId: not hex", "spans[0].trace
         (errors.UnsupportedMediaType("m"), 415, "INVALID_ARGUMENT", None),
         (errors.Unauthenticated("m"), 401, "UNAUTHENTICATED", None),
         (errors.Forbidden("m"), 403, "PERMISSION_DENIED", None),
+        (errors.Conflict([("id", "a", "b")]), 409, "ALREADY_EXISTS", None),
         (errors.RequestTooLarge("m"), 413, "RESOURCE_EXHAUSTED", None),
         (errors.LedgerBusy("m"), 503, "UNAVAILABLE", 1),
         (errors.LedgerUnavailable("m"), 503, "UNAVAILABLE", 1),
@@ -50,8 +51,8 @@ def test_no_answer_makes_stock_senders_drop_for_our_fault() -> None:  # E02
         kinds.extend(kind.__subclasses__())
 
     for kind in kinds:
-        given = answer(kind("m"))
-        assert given.http in (400, 401, 403, 413, 415, 503)
+        given = answer(kind([("id", "a", "b")]) if kind is errors.Conflict else kind("m"))  # type: ignore[arg-type]
+        assert given.http in (400, 401, 403, 409, 413, 415, 503)
         assert given.grpc not in ("UNKNOWN", "INTERNAL")
         if not issubclass(kind, errors.SenderError):
             assert given.retry_after == 1
