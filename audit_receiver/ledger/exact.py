@@ -13,6 +13,7 @@ import orjson
 
 from audit_receiver.errors import Conflict
 from audit_receiver.ledger.dedup import Key, Known
+from audit_receiver.ledger.seen import Seen
 from audit_receiver.record import integrity, timestamp
 from audit_receiver.record.model import Draft
 
@@ -48,6 +49,7 @@ def plan(
     keys: Sequence[Key],
     beside: dict[str, Known],
     received_unix_nano: int,
+    seen: Seen,
 ) -> Planned:
     """Decide about a whole request. Raises Conflict if one of its ids has other content already.
 
@@ -56,19 +58,20 @@ def plan(
         drafts, keys: of the request.
         beside: the entries of the group in the making, by tag.
         received_unix_nano: of the group, for duplicates of these.
+        seen: tags of the ledger; what it does not know is not looked up.
     """
     new: list[int] = []
     kept: dict[int, Kept] = {}
-    seen: dict[str, tuple[int, str]] = {}  # of this request: tag -> place, hash
+    came: dict[str, tuple[int, str]] = {}  # of this request: tag -> place, hash
     conflicts: list[tuple[str, str, str]] = []
     for place, (draft, (time, tag)) in enumerate(zip(drafts, keys, strict=True)):
         body = orjson.loads(draft.body)
         record_id, digest = body["audit"]["record_id"], integrity.digest(body)
-        held = _beside(beside.get(tag), received_unix_nano) or _find(
-            connection, record_id, time, tag
-        )
-        if tag in seen:
-            first, other = seen[tag]
+        held = _beside(beside.get(tag), received_unix_nano)
+        if held is None and seen.may_have(tag):
+            held = _find(connection, record_id, time, tag)
+        if tag in came:
+            first, other = came[tag]
             if other != digest:
                 conflicts.append((record_id, other, digest))
             elif first in kept:
@@ -76,7 +79,7 @@ def plan(
             else:
                 kept[place] = Kept(-1 - first, 0, digest, is_new=False)  # see `settled`
             continue
-        seen[tag] = place, digest
+        came[tag] = place, digest
         if held is None:
             new.append(place)
         elif held.integrity_hash in ("", digest):  # "": erased since, so nobody can tell

@@ -63,6 +63,7 @@ class Group:
         self.received = max(wall_unix_nano, end.last_received + 1)  # of the next entry
         self.rows: list[Any] = []  # seq, header, hash, body, seq, header, ...: as INSERT takes them
         self.nodes: list[Node] = []
+        self.tags: list[str] = []  # of the entries, "" for own records
         self.counted = Counted()
         self.incidents: list[str] = []
         self._flags = ("clock_held",) if held else _NO_FLAGS
@@ -185,6 +186,7 @@ class Group:
         if nodes:
             self.nodes.extend(nodes)
         self.rows += (seq, text, digest, draft.body)
+        self.tags.append(tag)
         self.size, self.last_hash, self.received = seq + 1, digest.hex(), received + 1
         self.tallies[draft.action, draft.outcome] += 1
         return seq

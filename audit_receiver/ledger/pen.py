@@ -21,6 +21,7 @@ from audit_receiver.ledger.group import End, Group, Placed, keys_of
 from audit_receiver.ledger.guard import FileGuard, Sizes
 from audit_receiver.ledger.keys import Keys
 from audit_receiver.ledger.model import Job, Tip
+from audit_receiver.ledger.seen import Seen
 from audit_receiver.ledger.streams import Streams
 from audit_receiver.record.model import Draft
 from audit_receiver.tlog.checkpoint import head_text
@@ -84,6 +85,7 @@ class Pen:
         self._counters = counters
         self._data_version: int | None = None
         self._streams = Streams()
+        self._seen: Seen | None = None  # made for the first request of `/v1/audit`
 
     def write(self, jobs: Sequence[Job], now: Reading, held: bool, beat: bool = False) -> Written:
         """Commit these requests (and a heartbeat) as one transaction; returns once it is durable.
@@ -127,6 +129,8 @@ class Pen:
         self.tip, self.end = tip, group.end()
         self._frontier, self.tallies, self._data_version = group.frontier, group.tallies, foreign
         self._streams.merge(group.streams)
+        if self._seen is not None:
+            self._seen.add(group.tags)
         self._counters.add(group.counted)
         sizes = self.guard.check()  # after COMMIT, before the acknowledgement
         return Written(placed, entries, sizes, group.incidents, seconds, group.streams.breaks)
@@ -182,7 +186,9 @@ class Pen:
             if entries and entries[0].seq >= self.end.size
         }
         try:
-            planned = exact.plan(self.connection, drafts, keys, beside, group.received)
+            if self._seen is None:
+                self._seen = Seen.of(self.connection, self.end.size)
+            planned = exact.plan(self.connection, drafts, keys, beside, group.received, self._seen)
         except Conflict as error:
             return error
         return group.place_exactly(drafts, keys, known, planned)
