@@ -173,8 +173,9 @@ class Group:
         self, draft: Draft, tag: str, flags: tuple[str, ...], duplicate_of: int | None
     ) -> int:
         seq, received = self.size, self.received
-        if timing := header.timing_flags(draft.time_unix_nano, received):
-            flags = (*flags, *timing)
+        time = draft.time_unix_nano
+        if time and not -header.SKEW <= received - time <= header.LATE:
+            flags = (*flags, *header.timing_flags(time, received))
         if draft.sequence is not None:
             flags = (*flags, *self.streams.flags(draft))
         text = header.render(

@@ -37,7 +37,10 @@ async def read(request: web.BaseRequest, limits: Limits, share: Share) -> bytes:
         _refuse_if_too_large(declared, limits)
     content = request.content
     if content.is_eof() and content.exception() is None:  # all of it came with the headers
-        return await _rest(content, limits, share)
+        whole: bytes = content.read_nowait()
+        _refuse_if_too_large(len(whole), limits)
+        share.grow(len(whole))
+        return whole
     if declared is not None:
         share.foresee(declared)
     if request.headers.get("Expect", "").lower() == "100-continue":
