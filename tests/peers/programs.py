@@ -5,6 +5,7 @@ that a changed manifest is built anew. Without the toolchain a test is skipped w
 it fails.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -58,12 +59,15 @@ def built(name: str, recipe: bytes, build: Callable[[Path], None]) -> Path:
     """The folder of a program, which `build` fills if it is not there yet."""
     digest = hashlib.sha256(recipe + sys.version.encode()).hexdigest()[:16]
     place = cache_folder() / f"{name}-{digest}"
-    if not place.exists():
-        begun = place.with_suffix(f".{os.getpid()}")
-        shutil.rmtree(begun, ignore_errors=True)
-        begun.mkdir(parents=True)
-        build(begun)
-        begun.rename(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one builds, the other workers wait for it
+        if not place.exists():
+            begun = place.with_suffix(".begun")
+            shutil.rmtree(begun, ignore_errors=True)
+            begun.mkdir()
+            build(begun)
+            begun.rename(place)
     return place
 
 
