@@ -67,6 +67,13 @@ def python(form: str) -> Send:
     return send
 
 
+def python_json(job: Job) -> None:
+    """The Python SDK with its exporter of OTLP/JSON."""
+    python_there = programs.environment_of("python_json") / "bin" / "python"
+    script = HERE / "python_json" / "send.py"
+    program(python_there, script, job.http, str(job.count), job.run, folder=job.folder)
+
+
 def node(form: str) -> Send:
     """The Node SDK."""
 
@@ -240,6 +247,7 @@ PEERS: dict[str, Peer] = {
     "rotel, gRPC": Peer(rotel("grpc"), 2, frozenset({"killed"})),
     "Python SDK, gRPC": Peer(python("grpc"), 10, frozenset({"killed"})),
     "Python SDK, HTTP protobuf": Peer(python("http"), 10, frozenset({"killed"})),
+    "Python SDK, HTTP JSON": Peer(python_json, 10, frozenset({"killed"})),
     "Node SDK, gRPC": Peer(node("grpc"), 10, frozenset({"refused", "killed"})),
     "Node SDK, HTTP protobuf": Peer(node("proto"), 10, frozenset({"killed"})),
     "Node SDK, HTTP JSON": Peer(node("json"), 10, frozenset({"killed"})),
