@@ -300,5 +300,6 @@ def test_h26_a_slow_loris_is_closed_and_the_others_are_served(tmp_path: Path) ->
                 continue
             except OSError:
                 closed = True
+        slow.close()
         assert closed, "a connection whose headers never end is held for ever"
         assert server.stop() == 0
