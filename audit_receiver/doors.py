@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from audit_receiver.config.endpoint import Endpoint
 from audit_receiver.config.model import MIB, Config, Grpc, Http, Tls
-from audit_receiver.config.values import Endpoint
 from audit_receiver.ledger.appender import Appender
 from audit_receiver.otlp.codec import Limits
 from audit_receiver.receive import audit, tls

@@ -16,8 +16,8 @@ from typing import Any
 import uvloop
 
 from audit_receiver import __version__, telemetry
-from audit_receiver.config.model import Config
-from audit_receiver.config.values import Endpoint
+from audit_receiver.config.endpoint import Endpoint
+from audit_receiver.config.model import Config, Grpc, Http
 from audit_receiver.doors import Doors, rule_of
 from audit_receiver.errors import ConfigError, IntegrityError, LedgerError
 from audit_receiver.ledger.appender import Appender, Clock, Commit, LedgerSettings, Observer
@@ -71,6 +71,11 @@ def system_clock() -> Clock:
     return Clock(time.time_ns, lambda: time.clock_gettime_ns(boottime))
 
 
+def _doors(config: Config) -> tuple[Grpc | None, Http | None]:
+    protocols = config.receivers.otlp.protocols
+    return protocols.grpc, protocols.http
+
+
 def ledger_settings(config: Config, accept_clock: bool = False) -> LedgerSettings:
     """What the ledger is told of a configuration."""
     rule, ledger = rule_of(config), config.ledger
@@ -84,6 +89,7 @@ def ledger_settings(config: Config, accept_clock: bool = False) -> LedgerSetting
         drain_seconds=ledger.drain,
         queue=config.receivers.otlp.limits.queue,
         accept_clock=accept_clock,
+        exact=any(door is not None and door.audit is not None for door in _doors(config)),
         version=__version__,
         select=rule.as_dict(),
         select_digest=rule.digest(),

@@ -11,9 +11,8 @@ from audit_receiver.otlp.codec import Limits
 from audit_receiver.otlp.schema import ArrayValue, ExportLogsServiceRequest, KeyValueList
 from audit_receiver.otlp.walk import walk
 from audit_receiver.record import integrity
-from audit_receiver.record.select import Rule
+from audit_receiver.record.select import EVERYTHING
 
-_EVERYTHING = Rule(attributes=("*",), except_=(), names=("*",))
 _LIMITS = Limits(1 << 30, 1_000_000)
 
 Value = Any  # str, bool, int, float, bytes, None, lists and maps of them
@@ -85,7 +84,7 @@ def encode(records: Sequence[AuditRecord], resource: Mapping[str, Value]) -> byt
 def hashes(request: bytes) -> list[str]:
     """The integrity hash of each record of a request, as the sink has to find it."""
     opened = codec.decode("logs", request, "protobuf", _LIMITS)
-    observations = walk("logs", opened, _EVERYTHING).observations
+    observations = walk("logs", opened, EVERYTHING).observations
     return [
         integrity.digest({"attributes": one.attributes, "otlp": one.otlp}) for one in observations
     ]

@@ -6,9 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from audit_receiver.config.endpoint import Endpoint as Endpoint  # those who import it find it here
-from audit_receiver.config.endpoint import parse_endpoint as parse_endpoint
-from audit_receiver.config.endpoint import parse_endpoints, render_endpoints
+from audit_receiver.config.endpoint import (
+    Endpoint,
+    parse_endpoint,
+    parse_endpoints,
+    render_endpoints,
+)
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?\Z")
 _SIZE = re.compile(r"(\d{1,18})\s*(B|KiB|MiB|GiB|TiB)?\Z")

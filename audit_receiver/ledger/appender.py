@@ -97,6 +97,8 @@ class Appender:
         appender = cls(settings, opened, clock, observer or Observer(), deliver or _call_each)
         try:
             appender._writer.turn([Job((), opened.events, None)])
+            if settings.exact:
+                opened.ledger.pen.know_tags()
         except BaseException:
             opened.ledger.pen.connection.close()
             opened.lock.release()

@@ -105,6 +105,7 @@ class LedgerSettings:
     drain_seconds: float = 10.0
     queue: int = 4096  # requests that may wait for the writer
     accept_clock: bool = False
+    exact: bool = False  # `/v1/audit` is served: its filter of tags is made before anybody sends
     version: str = ""
     select: Mapping[str, Any] = field(default_factory=dict)  # the rule, for the genesis
     select_digest: str = ""

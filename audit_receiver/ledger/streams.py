@@ -18,8 +18,9 @@ GAP, FORK, RESTART, AFTER_END = (
     "sequence_restart",
     "sequence_after_end",
 )
-MOST_STREAMS = 10_000  # remembered; the one that was quiet for longest is forgotten
-REMEMBERED = 256  # hashes of a stream's newest records, to tell forks from late arrivals
+# Senders choose streams and numbers, so what is remembered is bounded: some 15 MB in all.
+MOST_STREAMS = 2_000  # the one that was quiet for longest is forgotten
+REMEMBERED = 32  # hashes of a stream's newest records, to tell forks from late arrivals
 
 Key = tuple[str, str]  # service, stream id
 

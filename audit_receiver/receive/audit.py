@@ -15,7 +15,6 @@ from audit_receiver.otlp.codec import Media
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.record.mandatory import lacking
 from audit_receiver.record.model import Observation
-from audit_receiver.record.select import Rule
 from audit_receiver.v1.audit_pb2 import AuditResponse, RecordReceipt
 from audit_receiver.v1.receipt_pb2 import Receipt
 
@@ -23,7 +22,6 @@ PATH = "/v1/audit"
 METHOD = "/audit_receiver.v1.AuditService/Export"
 Way = Literal["traces", "logs", "audit"]  # how a request came; one of the last is made of logs
 STORED = "delivered_all_sinks"  # of the draft's domain status values
-EVERYTHING = Rule(attributes=("*",), except_=(), names=("*",))  # nothing is filtered here
 MOST_ANSWER_BYTES = 60_000  # a Collector reads 64 KiB
 
 

@@ -24,7 +24,7 @@ from audit_receiver.receive.refusals import Refusals
 from audit_receiver.receive.signatures import Producers
 from audit_receiver.record import body, canonical
 from audit_receiver.record.normalise import Vocabulary, normalise
-from audit_receiver.record.select import Rule
+from audit_receiver.record.select import EVERYTHING, Rule
 
 MOST_CONFLICTS = 100  # told in one incident
 EVIDENCE_BYTES = 4096  # of a request that cannot be decoded
@@ -174,7 +174,7 @@ class Intake:
         request = codec.decode(delivered.signal, data, delivered.media, delivered.limits)
         if request.ignored_members:
             telemetry.IGNORED_MEMBERS.inc(request.ignored_members)
-        return walk(delivered.signal, request, audit.EVERYTHING if delivered.exact else self._rule)
+        return walk(delivered.signal, request, EVERYTHING if delivered.exact else self._rule)
 
     def _drafts(self, walked: Walk, delivered: Delivered) -> list[Any]:
         observations = walked.observations

@@ -16,6 +16,7 @@ from audit_receiver.record.model import Attributes, CanonicalValue, Observation,
 
 PREFIX = "audit.integrity."
 NUMBER = "audit.sequence.number"
+MOST_STREAM_NAME = 120  # characters; a longer one is known by its digest
 _PREVIOUS = ("audit.sequence.previous_hash", "audit.sequence.prev_hash", "audit.prev.hash")
 EMPTY = sha256(b"").hexdigest()  # what the first record of a stream may name as the one before
 
@@ -58,8 +59,9 @@ def sequence(observation: Observation) -> Sequenced | None:
     named = [attributes[name] for name in _PREVIOUS if name in attributes]
     previous = named[0].lower() if named and isinstance(named[0], str) else ""
     stream = attributes.get("audit.sequence.stream_id") or attributes.get("audit.source.id")
+    name = stream if isinstance(stream, str) else ""
     return Sequenced(
-        stream if isinstance(stream, str) else "",
+        name if len(name) <= MOST_STREAM_NAME else sha256(name.encode()).hexdigest(),
         number,
         previous,
         attributes.get("audit.sequence.end") is True,

@@ -69,3 +69,6 @@ class Rule:
     def digest(self) -> str:
         """SHA3-256 of the canonical text of `as_dict`, lower-case hex."""
         return sha3_256(canonical.encode(self.as_dict())).hexdigest()
+
+
+EVERYTHING = Rule(attributes=("*",), except_=(), names=("*",))  # where nothing is to be selected

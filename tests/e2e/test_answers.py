@@ -5,7 +5,6 @@ The doors have their own tests in tests/receive; here is what only a socket and 
 
 import gzip
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -101,54 +100,6 @@ def test_a_head_request_has_no_body(wire: Wire) -> None:
     wire.write(b"HEAD /v1/logs HTTP/1.1\r\nHost: test\r\n\r\n")
     answer = wire.read(head=True)
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
-
-
-def test_a_chunked_body_is_taken(server: Server, wire: Wire) -> None:
-    body = _span_bytes()
-    wire.write(
-        b"POST /v1/traces HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n"
-        b"Content-Type: application/x-protobuf\r\n\r\n"
-    )
-    for start in range(0, len(body), 50):
-        part = body[start : start + 50]
-        wire.write(b"%x\r\n" % len(part), part, b"\r\n")
-    wire.write(b"0\r\n\r\n")
-    assert wire.read().status == 200
-    settle(server)
-    assert len(rows(server.ledger, "SELECT seq FROM audit_spans")) == 1
-
-
-def test_expect_100_continue_is_answered_before_the_body(server: Server, wire: Wire) -> None:
-    body = _span_bytes()
-    wire.write(
-        b"POST /v1/traces HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\n"
-        b"Content-Type: application/x-protobuf\r\nContent-Length: %d\r\n\r\n" % len(body)
-    )
-    assert wire.read().status == 100
-    wire.write(body)
-    assert wire.read().status == 200
-    settle(server)
-
-
-def test_pipelined_requests_are_answered_in_order(server: Server, wire: Wire) -> None:
-    for number in range(10):
-        body = _span_bytes() if number % 2 else b"\xff"
-        wire.write(
-            b"POST /v1/traces HTTP/1.1\r\nHost: test\r\nContent-Type: application/x-protobuf\r\n"
-            b"Content-Length: %d\r\n\r\n" % len(body),
-            body,
-        )
-    assert [wire.read().status for _ in range(10)] == [400, 200] * 5
-    settle(server)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(200)
-def test_a_connection_may_idle_for_more_than_ninety_seconds(server: Server, wire: Wire) -> None:
-    assert wire.ask(_span_bytes()).status == 200
-    time.sleep(97)
-    assert wire.ask(_span_bytes()).status == 200
-    settle(server)
 
 
 def _limited(limit: int) -> dict[str, Any]:

@@ -18,10 +18,9 @@ from audit_receiver.otlp.status import Answer
 from audit_receiver.otlp.walk import walk
 from audit_receiver.record import body, canonical, header, identity
 from audit_receiver.record.normalise import Vocabulary, normalise
-from audit_receiver.record.select import Rule
+from audit_receiver.record.select import EVERYTHING
 
 LIMITS = Limits(1 << 20, 10_000)
-RULE = Rule(attributes=("*",), except_=(), names=("*",))  # everything is audit: more is reached
 VOCABULARY = Vocabulary()
 SIGNALS: tuple[Signal, ...] = ("traces", "logs")
 MEDIA: tuple[Media, ...] = ("protobuf", "json")
@@ -52,7 +51,7 @@ def one(data: bytes) -> str:
         raw = codec.inflate(data[1:], coding, LIMITS)
         assert len(raw) <= LIMITS.max_bytes
         request = codec.decode(signal, raw, media, LIMITS)
-        observations = walk(signal, request, RULE).observations
+        observations = walk(signal, request, EVERYTHING).observations
     except SenderError as error:
         answer = status.answer(error)
         return _answered(answer, media)
@@ -86,6 +85,6 @@ def _check(observation: Any, seq: int) -> None:
     again = rebuild(observation.kind, value).SerializeToString()
     signal: Signal = "traces" if observation.kind == "span" else "logs"
     request = codec.decode(signal, again, "protobuf", Limits(1 << 24, 20_000))
-    [other] = walk(signal, request, RULE).observations
+    [other] = walk(signal, request, EVERYTHING).observations
     second = body.encode(normalise(other, VOCABULARY), b"{}", SALTS)
     assert identity.same_content(second.body, draft.body), "the message does not come back"

@@ -70,8 +70,8 @@ def python(form: str) -> Send:
 def python_json(job: Job) -> None:
     """The Python SDK with its exporter of OTLP/JSON."""
     python_there = programs.environment_of("python_json") / "bin" / "python"
-    script = HERE / "python_json" / "send.py"
-    program(python_there, script, job.http, str(job.count), job.run, folder=job.folder)
+    script = HERE / "python" / "send.py"
+    program(python_there, script, "json", job.http, str(job.count), job.run, folder=job.folder)
 
 
 def node(form: str) -> Send:
