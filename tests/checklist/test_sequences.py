@@ -141,13 +141,3 @@ def test_the_query_of_the_document_finds_what_never_came(tmp_path: Path) -> None
     found = [(row["first_missing"], row["last_missing"]) for row in rows(server.ledger, query)]
     assert found == [(3, 4), (7, 8)]
     settle(server)
-
-
-def test_a_stream_with_a_long_name_is_known_by_its_digest(tmp_path: Path) -> None:
-    server = Server(tmp_path, draft()).start()
-    door, action = Door(server), fresh_action()
-    names = ["x" * 5000 + end for end in "ab"]
-    sent(door, *(numbered(action, number, name) for number in (1, 2) for name in names))
-    sent(door, numbered(action, 4, names[0]))
-    assert flags(door, action) == [[], [], [], [], ["sequence_gap"]]
-    settle(server)

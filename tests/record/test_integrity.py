@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 import rfc8785
+from hypothesis import given, settings
 
 from audit_receiver.record import integrity
+from audit_receiver.record.select import EVERYTHING
 from tests.kit import build
+from tests.otlp.test_rebuild import requests
 
 UTF8 = {"$utf8": "//4="}
 
@@ -113,3 +116,23 @@ def test_a_record_from_the_wire_has_the_same_hash_in_both_encodings() -> None:
     )
     found = {"attributes": one.attributes, "otlp": one.otlp}
     assert integrity.canonical(found) == expected
+
+
+@pytest.mark.parametrize("size", [120, 121])
+def test_a_stream_with_a_long_name_is_known_by_its_digest(size: int) -> None:
+    name = "x" * size
+    record = build.log_record(
+        "e", {"audit.record.id": "r", integrity.NUMBER: 1, "audit.sequence.stream_id": name}
+    )
+    [one] = build.observations(build.request(record, signal="logs"))
+    found = integrity.sequence(one)
+    assert found is not None
+    assert found.stream == (name if size == 120 else hashlib.sha256(name.encode()).hexdigest())
+
+
+@settings(max_examples=300, deadline=None)
+@given(requests)
+def test_no_record_is_without_a_hash(message: Any) -> None:
+    """Whatever a sender writes: a request must never fail in the writer."""
+    for one in build.observations(message, EVERYTHING):
+        assert len(integrity.digest({"attributes": one.attributes, "otlp": one.otlp})) == 64
