@@ -18,7 +18,7 @@ GAP, FORK, RESTART, AFTER_END = (
     "sequence_restart",
     "sequence_after_end",
 )
-# Senders choose streams and numbers, so what is remembered is bounded: some 15 MB in all.
+# Senders choose streams and numbers, so what is remembered is bounded: 10 MB, full.
 MOST_STREAMS = 2_000  # the one that was quiet for longest is forgotten
 REMEMBERED = 32  # hashes of a stream's newest records, to tell forks from late arrivals
 
