@@ -26,6 +26,7 @@ VECTORS = {"canonical": 1, "header": 1, "tree": 1, "chain": 1, "note": 1, "proof
 PACKAGE_DATA = (
     "audit_receiver/py.typed",
     "audit_receiver/ledger/schema.sql",
+    "audit_receiver/ledger/checkpoints.sql",
     "audit_receiver/ledger/check.sql",
     "audit_receiver/config/default.yaml",
 )

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from audit_receiver.config import anchors
 from audit_receiver.config.model import Config
 from audit_receiver.config.values import Endpoint
 
@@ -17,7 +18,22 @@ def text() -> str:
         "title": "audit-receiver configuration",
         **Config.model_json_schema(by_alias=True),
     }
+    _by_name(schema)
     return json.dumps(_plain(schema), indent=2, sort_keys=True) + "\n"
+
+
+def _by_name(schema: dict[str, Any]) -> None:
+    """An anchor's type is the first part of its key, and no key of its own."""
+    kinds = {name: section.__name__ for name, section in anchors.KINDS.items()}
+    for section in kinds.values():
+        schema["$defs"][section]["properties"].pop("type")
+    field = schema["properties"]["anchors"]
+    del field["additionalProperties"]
+    field["additionalProperties"] = False
+    field["patternProperties"] = {
+        f"^{name}(/.+)?$": {"anyOf": [{"$ref": f"#/$defs/{section}"}, {"type": "null"}]}
+        for name, section in kinds.items()
+    }
 
 
 def _plain(node: Any) -> Any:

@@ -7,7 +7,7 @@ compile() {
     --no-header --no-emit-index-url --no-emit-find-links "$@"
 }
 compile pyproject.toml -o requirements/run.txt
-compile pyproject.toml --extra demo --group dev -o requirements/dev.txt
+compile pyproject.toml --all-extras --group dev -o requirements/dev.txt
 compile --group build -o requirements/build.txt
 compile --group fuzz -o requirements/fuzz.txt
 if grep -nE '://|--(extra-)?index-url|--find-links' requirements/*.txt; then

@@ -46,7 +46,7 @@ def schema_trouble(reader: "Reader") -> str:
     """Why the views of this file cannot be believed, "" if they are the ones released."""
     from audit_receiver.ledger import database
 
-    if reader.schema_digest() == database.SCHEMA_SHA3:
+    if reader.schema_digest() in (database.SCHEMA_SHA3, database.FIRST_SCHEMA_SHA3):
         return ""
     return (
         f"{reader.path}: its tables, triggers or views are not those of a ledger, so what the views"

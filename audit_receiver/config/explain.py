@@ -5,7 +5,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
-from audit_receiver.config.model import FIELDS, Config, Section
+from audit_receiver.config import anchors
+from audit_receiver.config.model import FIELDS, Config
+from audit_receiver.config.section import Section
 from audit_receiver.config.tree import Mistake, Node
 
 _EXAMPLES = {"name": "example.com/audit", "traces_url_path": "/v1/traces"}
@@ -44,6 +46,14 @@ def mistake(error: Any, where: tuple[Any, ...], tree: Node) -> Mistake:
     return Mistake(line(tree, where), dotted(where) or "the file", what)
 
 
+def place(location: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Pydantic's place as the file has it: without the marks of its own that it puts in."""
+    where = tuple(part for part in location if part != "[key]")
+    if where[:1] == ("anchors",) and len(where) > 2 and where[2] == anchors.kind(str(where[1])):
+        where = (*where[:2], *where[3:])
+    return where
+
+
 def dotted(where: tuple[Any, ...]) -> str:
     """A place as people write it."""
     return ".".join(str(part) for part in where)
@@ -76,6 +86,8 @@ def may_be_null(where: tuple[Any, ...]) -> bool:
 
 def _annotation(where: tuple[Any, ...]) -> Any:
     section: Any = Config
+    if where[:1] == ("anchors",) and len(where) > 1:
+        section, where = anchors.KINDS.get(anchors.kind(str(where[1]))), where[2:]
     for part in where:
         if not (isinstance(section, type) and issubclass(section, Section)):
             break
@@ -107,7 +119,8 @@ def _keys_at(where: tuple[Any, ...]) -> list[str]:
     if where and where[0] == "fields":
         return list(FIELDS)
     section = _annotation(where)
-    return [field.alias or name for name, field in section.model_fields.items()]
+    fields = section.model_fields.items()
+    return [field.alias or name for name, field in fields if not field.exclude]
 
 
 def _shown(value: object) -> str:

@@ -130,7 +130,7 @@ class _Judge:
             return Config.model_validate(values)
         except ValidationError as exc:
             for error in exc.errors():
-                where: Where = tuple(part for part in error["loc"] if part != "[key]")
+                where = explain.place(error["loc"])
                 if not self._is_broken(where):
                     self._mistakes.append(explain.mistake(error, where, self._tree))
                 self._broken.add(where)

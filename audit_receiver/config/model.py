@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from audit_receiver.config.anchors import DEFAULT_ANCHORS, AnyAnchor, with_types
 from audit_receiver.config.endpoint import Endpoint, parse_endpoint, parse_endpoints
+from audit_receiver.config.section import Section
 from audit_receiver.config.values import (
     Duration,
     EndpointField,
@@ -45,12 +47,6 @@ FIELDS = (
     "target_type",
     "tenant",
 )
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, and nothing in it that is not named here."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
 
 class Tls(Section):
@@ -133,7 +129,7 @@ class Otlp(Section):
     limits: Limits = Limits()
     record_headers: tuple[HeaderName, ...] = Field(default=("x-audit-pipeline",), strict=False)
     require_headers: tuple[HeaderName, ...] = Field(default=(), strict=False)
-    producer_keys: dict[ProducerName, FilePath] = {}
+    producer_keys: dict[ProducerName, FilePath] = Field(default_factory=dict)
     allow_insecure_bind: bool = False
 
 
@@ -172,6 +168,13 @@ class Ledger(Section):
     drain: Duration = "10s"  # type: ignore[assignment]
 
 
+class Checkpoints(Section):
+    """When signed tree heads are published."""
+
+    interval: Annotated[Duration, Field(ge=1)] = "10s"  # type: ignore[assignment]
+    records: Positive = 1000
+
+
 class Listen(Section):
     """A read-only endpoint of our own."""
 
@@ -198,9 +201,16 @@ class Config(Section):
 
     receivers: Receivers = Receivers()
     select: Select = Select()
-    fields: dict[Literal[FIELDS], Globs] = {}  # type: ignore[valid-type]
+    fields: dict[Literal[FIELDS], Globs] = Field(default_factory=dict)  # type: ignore[valid-type]
     ledger: Ledger = Ledger()
+    checkpoints: Checkpoints = Checkpoints()
+    anchors: dict[str, AnyAnchor] = DEFAULT_ANCHORS
     telemetry: Telemetry = Telemetry()
+
+    @field_validator("anchors", mode="before")
+    @classmethod
+    def _anchors_by_type(cls, given: Any) -> Any:
+        return with_types(given)
 
     def endpoints(self) -> list[tuple[str, Endpoint]]:
         """Every endpoint with its key."""

@@ -21,8 +21,10 @@ PAGE_BYTES = 8192
 CHECKPOINT_PAGES = 4000  # 32 MB: a checkpoint every few thousand records, a WAL that stays small
 WAL_LIMIT_BYTES = 64 * 1024 * 1024  # what the WAL is cut back to once a long reader has gone
 BUSY_MILLISECONDS = 2000  # somebody else's write lock is waited for this long
-# Digest of schema.sql as SQLite keeps it; every genesis states it.
-SCHEMA_SHA3 = "3cace8f0aaecf37424cba2d9762b6866938b55b40d03bbe83e03226ae7f24ed0"
+# Digests of the schema as SQLite keeps it. The genesis states the one that it was made with,
+# a `ledger.schema` entry the one that it was given later.
+FIRST_SCHEMA_SHA3 = "3cace8f0aaecf37424cba2d9762b6866938b55b40d03bbe83e03226ae7f24ed0"
+SCHEMA_SHA3 = "8d81019cf581150b44beb3bd7c20ba4e22bfbae54883459ae980a491a9e433e3"
 
 # Tables that SQLite's planner and Litestream add; anything else named sqlite_* counts (DESIGN 3.8).
 _NOT_OURS = frozenset({"sqlite_stat1", "sqlite_stat4", "_litestream_seq", "_litestream_lock"})
@@ -31,7 +33,18 @@ SCHEMA_ROWS = "SELECT type, name, tbl_name, sql FROM main.sqlite_master"
 
 def schema_text() -> str:
     """The statements that make an empty ledger."""
-    return _package_text("schema.sql")
+    return f"{_package_text('schema.sql')}\n{_package_text('checkpoints.sql')}"
+
+
+def additions() -> list[str]:
+    """The statements, one by one, that a ledger of the first schema lacks."""
+    statements, statement = [], ""
+    for line in _package_text("checkpoints.sql").splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            statements.append(statement)
+            statement = ""
+    return statements
 
 
 def check_text() -> str:

@@ -167,6 +167,27 @@ class Reader:
                 return
             where, place = " WHERE (level, idx) > (?, ?)", rows[-1][:2]
 
+    def checkpoints(self, first_size: int = 0) -> list[Row]:
+        """Published checkpoints (size, note), oldest first; [] in a ledger of the first schema."""
+        return self._if_there(
+            "checkpoint",
+            "SELECT size, note FROM main.checkpoint NOT INDEXED WHERE size >= ? ORDER BY size",
+            (first_size,),
+        )
+
+    def anchored(self, anchor: str = "", kind: str = "") -> list[Row]:
+        """What anchors gave back, (size, anchor, kind, content), oldest first."""
+        return self._if_there(
+            "anchored",
+            "SELECT size, anchor, kind, content FROM main.anchored"
+            " WHERE ? IN ('', anchor) AND ? IN ('', kind) ORDER BY size, anchor, kind",
+            (anchor, kind),
+        )
+
+    def _if_there(self, table: str, sql: str, parameters: tuple[Any, ...]) -> list[Row]:
+        there = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?"
+        return self._rows(sql, parameters) if self._rows(there, (table,)) else []
+
     def subtree(self, size: int) -> Callable[[int, int], bytes]:
         """MTH(D[lo:hi]) of RFC 6962 for proofs over the first `size` entries."""
 

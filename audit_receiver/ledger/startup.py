@@ -35,6 +35,7 @@ class Opened(NamedTuple):
     vkey: VerifierKey
     stopped_cleanly: bool
     config_before: dict[str, Any]  # the `event` of the last config entry, {} if there is none
+    first_schema: bool  # it was made before there were published checkpoints
 
 
 def open_ledger(files: LedgerFiles) -> Opened:
@@ -74,6 +75,7 @@ def _open(connection: sqlite3.Connection, files: LedgerFiles) -> Opened:
         vkey=vkey,
         stopped_cleanly=start is None or (stop is not None and stop > start),
         config_before=_event(connection, _last(connection, "ledger.config")),
+        first_schema=_schema_digest(connection) == database.FIRST_SCHEMA_SHA3,
     )
 
 
@@ -92,13 +94,14 @@ def _check_genesis(connection: sqlite3.Connection, path: Path) -> VerifierKey:
     ):
         raise IntegrityError(f"{path}: the genesis entry's body is not the one hashed. {_KEEP}")
     event = _event(connection, 0)
-    stated, actual = event.get("schema_sha3"), _schema_digest(connection)
+    changed = _event(connection, _last(connection, "ledger.schema"))
+    stated, actual = changed.get("new", event.get("schema_sha3")), _schema_digest(connection)
     if stated != actual:
         raise IntegrityError(
-            f"{path}: the schema (tables, triggers, views) has the digest {actual}, the genesis"
+            f"{path}: the schema (tables, triggers, views) has the digest {actual}, the ledger"
             f" states {stated}. It was changed. {_KEEP}"
         )
-    if actual != database.SCHEMA_SHA3:
+    if actual not in (database.SCHEMA_SHA3, database.FIRST_SCHEMA_SHA3):
         raise LedgerError(
             f"{path}: has the schema {actual}, this program writes {database.SCHEMA_SHA3}. Use the"
             " release that created the ledger"

@@ -38,6 +38,17 @@ EVENTS: dict[str, dict[str, str]] = {
         "config": "the configuration, secrets as digests",
         "digest": "digest of the configuration",
     },
+    "schema": {
+        "new": "digest of the database schema from here on",
+        "old": "its digest before",
+    },
+    "anchor": {
+        "anchor": "its name in the configuration",
+        "kind": "its type: stdout, file, ...",
+        "reason": "why a checkpoint is not kept, empty where it is",
+        "size": "of the newest checkpoint that it keeps, 0 if it keeps none since the start",
+        "state": "on, failing, conflict (it holds another history), or off",
+    },
     "incident": {
         "incident": "which one it is",
         "held_back": "how many of the same kind came too fast to be recorded one by one",

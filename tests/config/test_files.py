@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from audit_receiver.config.anchors import KINDS, AnchorSection
 from audit_receiver.config.load import load, parse
 from audit_receiver.config.model import FIELDS, Config
 from audit_receiver.record.aliases import ALIASES
@@ -32,7 +33,16 @@ def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
                 and "Endpoint" not in str(kind)
             ):
                 found |= keys(kind, f"{key}.")
-    return found
+    return found | ANCHOR_KEYS if model is Config else found
+
+
+COMMON = set(AnchorSection.model_fields)  # of every anchor: told once, as anchors.timeout
+ANCHOR_KEYS = {f"anchors.{key}" for key in COMMON} | {
+    key
+    for name, section in KINDS.items()
+    for key in ({f"anchors.{name}"} | keys(section, f"anchors.{name}."))
+    if key.rpartition(".")[2] not in {*COMMON, "type"}
+}
 
 
 def leaves(tree: Any, prefix: str = "") -> set[str]:
@@ -51,8 +61,13 @@ def test_the_commented_file_is_the_embedded_default() -> None:
 
 def test_the_commented_file_has_every_key_and_says_the_defaults() -> None:
     text = (CONFIG / "audit-receiver.yaml").read_text()
-    found = leaves(YAML(typ="safe").load(text))
-    inside = {key for key in keys(Config) - found if re.search(r"\.(tls|auth)\.", key)}
+    found = {
+        f"anchors.{key.rpartition('.')[2]}"
+        if re.match(r"anchors\..*\.(max_lag|timeout)$", key)
+        else key
+        for key in leaves(YAML(typ="safe").load(text))
+    }
+    inside = {key for key in keys(Config) - found if re.search(r"\.(tls|auth)\.|^anchors\.", key)}
     assert found == keys(Config) - inside  # what is off by default has its keys in a comment
     for key in inside:
         assert re.search(rf"^ *#   {key.rpartition('.')[2]}: ", text, re.MULTILINE), key
@@ -63,6 +78,7 @@ def test_the_document_has_every_key_and_no_other() -> None:
     text = (ROOT / "docs" / "configuration.md").read_text()
     told = set(re.findall(r"^\| `([a-z_.]+)` \|", text, re.MULTILINE))
     sections = {key for key in keys(Config) if any(k.startswith(f"{key}.") for k in keys(Config))}
+    sections -= {f"anchors.{name}" for name in KINDS}
     optional = {"receivers.otlp.protocols", "telemetry.health", "telemetry.metrics"}
     assert told == (keys(Config) - sections) | optional
 

@@ -52,7 +52,7 @@ def test_a_reader_gives_what_plain_sqlite_gives(lab: LedgerLab) -> None:
         genesis = reader.genesis()
         assert genesis.event["origin"] == lab.appender.tip.origin
         assert reader.schema_digest() == genesis.event["schema_sha3"]
-        assert len(reader.schema_rows()) == 24
+        assert len(reader.schema_rows()) == 32
     lab.check()
 
 

@@ -43,8 +43,24 @@ def test_the_digest_of_the_schema_is_the_frozen_one() -> None:
     connection.close()
     assert database.schema_digest(rows) == database.SCHEMA_SHA3
     assert database.SCHEMA_SHA3 == (  # with the stock shell: sha3() over sqlite_master, see below
+        "8d81019cf581150b44beb3bd7c20ba4e22bfbae54883459ae980a491a9e433e3"
+    )
+
+
+def test_the_additions_make_the_first_schema_the_present_one() -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    first = Path(database.__file__).with_name("schema.sql").read_text()
+    connection.executescript(first)
+    rows = connection.execute(database.SCHEMA_ROWS).fetchall()
+    assert database.schema_digest(rows) == database.FIRST_SCHEMA_SHA3
+    assert database.FIRST_SCHEMA_SHA3 == (
         "3cace8f0aaecf37424cba2d9762b6866938b55b40d03bbe83e03226ae7f24ed0"
     )
+    for statement in database.additions():
+        connection.execute(statement)
+    rows = connection.execute(database.SCHEMA_ROWS).fetchall()
+    connection.close()
+    assert database.schema_digest(rows) == database.SCHEMA_SHA3
 
 
 def test_the_stock_shell_computes_the_same_digest(tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ Row = tuple[Any, Any, Any, Any]
 
 
 def real_rows(*more: str) -> list[Row]:
-    """What SQLite says of a schema made from schema.sql."""
+    """What SQLite says of a schema made from schema.sql and what came to it."""
     connection = sqlite3.connect(":memory:")
-    text = resources.files("audit_receiver.ledger").joinpath("schema.sql").read_text("utf-8")
-    connection.executescript(text)
+    for name in ("schema.sql", "checkpoints.sql"):
+        text = resources.files("audit_receiver.ledger").joinpath(name).read_text("utf-8")
+        connection.executescript(text)
     for sql in more:
         connection.execute(sql)
     return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()

@@ -1,0 +1,1 @@
+"""A ledger as other people's tools read it: C2SP tlog-tiles, and bodies beside them."""

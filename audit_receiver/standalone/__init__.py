@@ -1,0 +1,1 @@
+"""What an auditor runs without this program: one file, the standard library alone."""

@@ -1,0 +1,1 @@
+"""A witness for other people's logs (C2SP tlog-witness)."""
