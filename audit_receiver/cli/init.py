@@ -31,6 +31,7 @@ def command(ledger: Path | None, name: str | None, path: str | None) -> None:
     from audit_receiver.config import load
     from audit_receiver.ledger.keys import LedgerFiles
     from audit_receiver.ledger.opening import create_only
+    from audit_receiver.ledger.reader import Reader
 
     settings = service.ledger_settings(load.load(path))
     if ledger is not None:
@@ -43,10 +44,12 @@ def command(ledger: Path | None, name: str | None, path: str | None) -> None:
     click.echo(f"ledger        {files.ledger}")
     click.echo(f"origin        {vkey.partition('+')[0]}")
     click.echo(f"verifier key  {vkey}")
+    with Reader(files.ledger) as reader:
+        click.echo(f"log key       {reader.genesis().event['log_vkey']}")
     say(
         f"\nKeep outside this machine, today: the verifier key ({files.vkey.name}); it is what an\n"
         "auditor checks with. Then, daily at least: `audit-receiver checkpoint` of this ledger.\n"
         f"Keep secret and backed up: {files.key.name} (signs every head) and {files.dedup.name}\n"
         f"(recognises resent records). {files.logkey.name} only ever adds a line to published\n"
-        "checkpoints."
+        "checkpoints; give the log key to those who run a witness."
     )

@@ -29,6 +29,7 @@ COMMANDS = {
     "export": "export",
     "prove": "prove",
     "checkpoint": "checkpoint",
+    "witness": "witness",
     "token": "token",
     "lint": "lint",
     "canary": "canary.command",

@@ -112,7 +112,6 @@ class LedgerSettings:
     retention: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)  # public form, secrets as digests
     config_digest: str = ""
-    redact_digest: str = ""  # of the rules of redaction, the program's own ones included
 
 
 class Job(NamedTuple):

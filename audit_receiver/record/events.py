@@ -37,7 +37,6 @@ EVENTS: dict[str, dict[str, str]] = {
         "changed": "keys whose value is another one than in the `config` entry before",
         "config": "the configuration, secrets as digests",
         "digest": "digest of the configuration",
-        "redact_digest": "SHA3-256 of the canonical text of all rules of redaction",
     },
     "schema": {
         "new": "digest of the database schema from here on",
@@ -92,7 +91,7 @@ INCIDENTS: dict[str, dict[str, str]] = {
     "unclean_stop": {},
     "undecodable": {
         "error": "what is wrong with the request",
-        "head": "its first 4 KiB, left out where something in it would have been redacted",
+        "head": "its first 4 KiB",
         "sha256": "digest of all of it",
         "signal": "traces or logs",
         "size": "its length in bytes",

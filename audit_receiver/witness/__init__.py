@@ -1,1 +1,1 @@
-"""A witness for other people's logs (C2SP tlog-witness)."""
+"""A witness (C2SP tlog-witness): remembers one tree head a log and cosigns what extends it."""

@@ -239,8 +239,9 @@ def chain() -> None:
 
 
 if __name__ == "__main__":
-    from tests.vectors import generate_notes
+    from tests.vectors import generate_cosignatures, generate_notes
 
     tree()
     chain()
     generate_notes.main()
+    generate_cosignatures.main()
