@@ -6,7 +6,7 @@ Nothing is written, and no transaction stays open for longer than a chunk of row
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from typing import Any
 from audit_receiver.errors import LedgerError
 from audit_receiver.ledger import keys
 from audit_receiver.ledger.reader import Reader, UnreadableLedger
+from audit_receiver.ledger.statement import Row
 from audit_receiver.tlog.note import VerifierKey
 from audit_receiver.verify.check import Examination
-from audit_receiver.verify.findings import VerifyReport
 from audit_receiver.verify.released import APPLICATION_ID
+from audit_receiver.verify.report import VerifyReport
+from audit_receiver.verify.trust import NOTHING, Trust
 
 _NUMBER = re.compile(r"[0-9]+")
 _CORRUPT, _NOT_A_DATABASE = 11, 26  # sqlite3.h: SQLITE_CORRUPT, SQLITE_NOTADB
@@ -38,9 +40,10 @@ class Question:
     """What is to be judged, and what came from outside to judge it by."""
 
     ledger: Path
-    pinned: VerifierKey | None = None
-    checkpoints: Sequence[tuple[str, str]] = ()  # name, text
+    pinned: VerifierKey | Sequence[VerifierKey] | None = None  # one for each incarnation
+    checkpoints: Sequence[Sequence[str]] = ()  # name, text; of an anchor's: name, text, anchor
     every_head: bool = False
+    trust: Trust = NOTHING  # how tokens that the ledger keeps are judged
 
 
 def examine(question: Question, watcher: Watcher | None = None) -> VerifyReport:
@@ -63,6 +66,7 @@ def examine(question: Question, watcher: Watcher | None = None) -> VerifyReport:
             beside=_key_beside(reader, question.pinned),
             checkpoints=question.checkpoints,
             every_head=question.every_head,
+            trust=question.trust,
         )
         unjudged = ""
         try:
@@ -83,12 +87,12 @@ def _is_damage(error: Exception, *codes: int) -> bool:
     return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in codes
 
 
-def _key_beside(reader: Reader, pinned: VerifierKey | None) -> VerifierKey | None:
+def _key_beside(reader: Reader, pinned: object) -> VerifierKey | None:
     """The key beside the ledger; one that cannot be read matters only if it is the only one."""
     try:
         return keys.read_vkey(reader.files)
     except LedgerError:
-        if pinned is None:
+        if not pinned:
             raise
         return None
 
@@ -111,8 +115,18 @@ def _log(reader: Reader, examination: Examination, watcher: Watcher) -> None:
     beyond: list[str] = []
     heads = reader.heads(end_size=size + 1)
     nodes = _nodes(reader, size, beyond)
+    examination.stored(
+        _up_to_now(reader, reader.checkpoints(), size), _up_to_now(reader, reader.anchored(), size)
+    )
     examination.log(reader.entries(end=size), heads, nodes, size, watcher.reached)
     examination.structure(beyond)
+
+
+def _up_to_now(reader: Reader, rows: Iterable[Row], size: int) -> Iterator[Row]:
+    """Rows that begin with a size, without those over entries that came while we read."""
+    for row in rows:
+        if not isinstance(row[0], int) or row[0] <= size or row[0] > reader.size():
+            yield row
 
 
 def _nodes(reader: Reader, size: int, beyond: list[str]) -> Iterator[tuple[Any, ...]]:

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from audit_receiver.cli.output import count_of, safe
-from audit_receiver.verify.findings import Finding, VerifyReport, span_of
+from audit_receiver.verify.findings import KINDS, Finding, span_of
+from audit_receiver.verify.report import Incarnation, VerifyReport, verdicts
 
 SHOWN = 50  # findings that a person reads; `--format json` has them all
+MOST_BRACKETS = 5  # the newest
 LONG = 70  # characters of an expected or found value
 
 
@@ -20,6 +22,8 @@ def in_words(report: VerifyReport, ledger: Path, key: str) -> Iterator[str]:
         yield ""
         yield "Could not be judged:"
         yield from (f"  {safe(reason)}" for reason in report.undecided)
+    yield ""
+    yield from _told(report)
     yield ""
     yield from _checked(report, key)
     if advice := _advice(report, ledger):
@@ -47,6 +51,37 @@ def headline(report: VerifyReport) -> str:
     if not report.anchored_size:
         return f"{holds}, but no checkpoint from outside covers its {records}"
     return f"{holds}, but {records} came after the checkpoint of size {report.anchored_size:,}"
+
+
+def _told(report: VerifyReport) -> Iterator[str]:
+    """Each verdict by itself, what is as a signed entry allows, and what the result is worth."""
+    told = verdicts(report)
+    found = [kind for kind in KINDS if told[kind]["findings"]]
+    if found:
+        yield f"Found     {', '.join(map(_word, found))}"
+    yield f"Not found {', '.join(_word(kind) for kind in KINDS if kind not in found)}"
+    for name, gone in (("Pruned", report.pruned), ("Erased", report.erased)):
+        for some in gone[:SHOWN]:
+            where = span_of(some.first, some.last)
+            yield f"{name:9} the bodies of {where}, as entry {some.by} allows"
+    if len(report.incarnations) > 1:
+        for number, one in enumerate(report.incarnations, 1):
+            yield from _incarnation(number, one)
+    for bracket in report.brackets[-MOST_BRACKETS:]:
+        yield safe(
+            f"Time      entries before {bracket.size:,} existed before {bracket.before[:19]}Z"
+            f" ({bracket.kind} of {bracket.by}); those after it were not in what was shown then"
+        )
+    yield f"Assurance {report.assurance.level}: {safe('; '.join(report.assurance.rests_on))}"
+
+
+def _incarnation(number: int, one: Incarnation) -> Iterator[str]:
+    told = f"Began     incarnation {number}, {span_of(one.first, one.last)}, origin {one.origin}"
+    if number > 1:
+        told += f', because "{one.reason}"' if one.reason else ", without a reason"
+    yield safe(told)
+    yield from (safe(f"          lost: {text}") for text in one.lost[:SHOWN])
+    yield from (safe(f"          {text}") for text in one.declared[:SHOWN])
 
 
 def _findings(report: VerifyReport) -> Iterator[str]:
@@ -82,6 +117,13 @@ def _checked(report: VerifyReport, key: str) -> Iterator[str]:
     if report.last_received:
         yield f"Last     {safe(report.last_received)}"
     yield f"Key      {safe(key)}"
+    if report.stored.checkpoints or report.stored.tokens:
+        kept = f"Kept     {count_of(report.stored.checkpoints, 'published checkpoint')}, checked"
+        yield f"{kept}; {count_of(report.stored.tokens, 'token')}, {report.stored.judged:,} judged"
+    for why in report.stored.not_judged:
+        yield safe(f"         not judged: {why}")
+    for remark in report.remarks:
+        yield safe(f"Note     {remark}")
 
 
 def _advice(report: VerifyReport, ledger: Path) -> list[str]:

@@ -2,22 +2,29 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from audit_receiver.cli import outside
 from audit_receiver.cli.output import safe, say
 
 if TYPE_CHECKING:
-    from audit_receiver.tlog.note import VerifierKey
-    from audit_receiver.verify.findings import VerifyReport
+    from audit_receiver.examine import Question
+    from audit_receiver.verify.report import VerifyReport
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("verify", short_help="Check that a ledger is unaltered and complete.")
 @click.argument("ledger", required=False, type=click.Path(path_type=Path), metavar="LEDGER")
-@click.option("--vkey", metavar="KEY|FILE", help="The verifier key, from outside.")
+@click.option(
+    "--vkey",
+    "vkeys",
+    multiple=True,
+    metavar="KEY|FILE",
+    help="The verifier key, from outside; of a recovered ledger one for each incarnation.",
+)
 @click.option(
     "--checkpoint",
     "notes",
@@ -25,6 +32,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=_FILE,
     metavar="FILE",
     help="A checkpoint from outside; may be given many times, older and newer ones.",
+)
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE|DIR",
+    help="What an anchor keeps: its file, a folder of notes, JSON lines of standard output.",
 )
 @click.option("--every-head", is_flag=True, help="Check every signature, not a spread of them.")
 @click.option("--proof", type=_FILE, metavar="FILE", help="Check a proof of `prove`, no ledger.")
@@ -38,8 +53,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 def command(
     ledger: Path | None,
-    vkey: str | None,
+    vkeys: tuple[str, ...],
     notes: tuple[Path, ...],
+    anchors: tuple[Path, ...],
     every_head: bool,
     proof: Path | None,
     form: str,
@@ -50,12 +66,18 @@ def command(
     In one minute:
       audit-receiver verify ledger.db
       audit-receiver verify ledger.db --vkey ledger.vkey --checkpoint checkpoint-2026-03-31.txt
+      audit-receiver verify ledger.db --vkey ledger.vkey --anchor /mnt/other/checkpoints.txt
       audit-receiver verify --proof 1204.tlog-proof --vkey ledger.vkey
 
     Re-hashes everything: bodies, subjects, chain, tree, the root of every signed head; checks the
     signatures, canonical form, headers against bodies, schema, and the file's structure. Reads only
     and works on a ledger that is being written to. Without --vkey the key beside the ledger is
     used, which whoever rewrote the ledger may have replaced.
+
+    Each verdict is told by itself (altered, reordered, inserted, missing, truncated, rolled back,
+    forked, schema, index, key, time, pruned or erased as a signed entry allows, not anchored since,
+    could not judge), and a level of assurance: LOCAL_CHAINED, SIGNED (--vkey), ANCHORED
+    (--checkpoint, --anchor), WITNESSED, with what it rests on.
 
     \b
     Exit codes: 0 holds, and an outside checkpoint covers every record
@@ -64,61 +86,42 @@ def command(
                 3 holds, but records lie after the last outside checkpoint, or none was given
     """
     if proof is not None:
-        if ledger is not None or notes:
-            raise click.UsageError("--proof is checked alone: without LEDGER and --checkpoint")
-        if vkey is None:
+        if ledger is not None or notes or anchors:
+            raise click.UsageError("--proof is checked alone: with --vkey and nothing else")
+        if len(vkeys) != 1:
             raise click.UsageError("a proof needs the ledger's verifier key: --vkey KEY or FILE")
         from audit_receiver.cli import proofs
 
-        return proofs.check(proof, read_key(vkey), form)
+        return proofs.check(proof, outside.read_key(vkeys[0]), form)
     if ledger is None:
         raise click.UsageError("name the LEDGER to verify, or a proof with --proof FILE")
-    return _check_ledger(ledger, vkey, notes, every_head, form)
-
-
-def read_key(text: str) -> "VerifierKey":
-    """The key that was given as text or as the name of a file. Raises click.UsageError."""
-    from audit_receiver.tlog.note import NoteError, VerifierKey
-
-    named = text
-    path = Path(text)
-    if len(text) < 1024 and path.is_file():
-        named = path.read_bytes()[:4096].decode("utf-8", "replace").strip()
-    try:
-        return VerifierKey.parse(named)
-    except (NoteError, ValueError) as exc:
-        raise click.UsageError(
-            f"--vkey {text}: neither a verifier key nor a file with one: {exc}"
-        ) from exc
-
-
-def _check_ledger(
-    ledger: Path, vkey: str | None, notes: tuple[Path, ...], every_head: bool, form: str
-) -> int:
     from audit_receiver import examine
-    from audit_receiver.errors import LedgerError
-    from audit_receiver.verify import findings
 
-    pinned = read_key(vkey) if vkey is not None else None
-    checkpoints = [
-        (safe(str(note)), note.read_bytes().decode("utf-8", "replace")) for note in notes
-    ]
-    question = examine.Question(ledger, pinned, checkpoints, every_head)
+    given = outside.checkpoints(notes) + outside.anchored(anchors)
+    pins = tuple(map(outside.read_key, vkeys))
+    return _check_ledger(examine.Question(ledger, pins, given, every_head), form)
+
+
+def _check_ledger(question: "Question", form: str) -> int:
+    from audit_receiver.errors import LedgerError
+    from audit_receiver.verify.report import exit_code
+
+    pinned = bool(question.pinned)
     try:
         report = _examined(question)
     except LedgerError as exc:
         if form == "text":
             raise
         say(f"error: {exc}")
-        report = _nothing_judged(safe(str(exc)), pinned is not None)
+        report = _nothing_judged(safe(str(exc)), pinned)
     if form == "json":
         _print_json(report)
     else:
-        _print_text(report, ledger, _whose(ledger, vkey))
-    return findings.exit_code(report)
+        _print_text(report, question.ledger, _whose(question.ledger, pinned))
+    return exit_code(report)
 
 
-def _examined(question: Any) -> "VerifyReport":
+def _examined(question: "Question") -> "VerifyReport":
     from audit_receiver import examine
     from audit_receiver.cli import output
 
@@ -134,8 +137,8 @@ def _examined(question: Any) -> "VerifyReport":
         return examine.examine(question, Watcher())
 
 
-def _whose(ledger: Path, vkey: str | None) -> str:
-    if vkey is not None:
+def _whose(ledger: Path, pinned: bool) -> str:
+    if pinned:
         return "given with --vkey"
     beside = ledger.with_suffix(".vkey")
     where = f"from {beside}, beside the ledger" if beside.exists() else "from the ledger itself"
@@ -161,7 +164,7 @@ def _print_text(report: "VerifyReport", ledger: Path, key: str) -> None:
 
 
 def _nothing_judged(reason: str, pinned: bool) -> "VerifyReport":
-    from audit_receiver.verify.findings import VerifyReport
+    from audit_receiver.verify.report import VerifyReport
 
     return VerifyReport(
         verdict="undecided",

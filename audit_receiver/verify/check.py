@@ -15,12 +15,16 @@ from typing import Any
 
 from audit_receiver.tlog.merkle import leaf_hash
 from audit_receiver.tlog.note import VerifierKey
-from audit_receiver.verify import anchors, schema
+from audit_receiver.verify import anchors, assurance, schema
 from audit_receiver.verify.entries import EntryChecker
 from audit_receiver.verify.epochs import BEGINNING, Epochs
-from audit_receiver.verify.findings import Findings, Verdict, VerifyReport
+from audit_receiver.verify.findings import Findings
 from audit_receiver.verify.heads import HeadChecker
+from audit_receiver.verify.incarnations import Incarnations, carried_on
+from audit_receiver.verify.report import Verdict, VerifyReport
+from audit_receiver.verify.stored import StoredChecker
 from audit_receiver.verify.tree import Tree
+from audit_receiver.verify.trust import NOTHING, Trust
 
 Progress = Callable[[int], None]
 _TOLD_EVERY = 4096
@@ -30,36 +34,52 @@ class Examination:
     """One verification of one ledger.
 
     Args:
-        pinned: the verifier key from outside, if the caller has one.
+        pinned: the verifier key from outside, if the caller has one; or one for each incarnation.
         beside: the key that lies beside the ledger; it must be the same, and proves less.
-        checkpoints: (name, text) of notes from outside.
+        checkpoints: (name, text) of notes from outside, or (name, text, anchor) of those that an
+            anchor keeps, among which may be those of other ledgers.
         every_head: check every signature and not a spread of them.
+        trust: how tokens that the ledger keeps are judged.
     """
 
     def __init__(
         self,
-        pinned: VerifierKey | None = None,
+        pinned: VerifierKey | Sequence[VerifierKey] | None = None,
         beside: VerifierKey | None = None,
-        checkpoints: Sequence[tuple[str, str]] = (),
+        checkpoints: Sequence[Sequence[str]] = (),
         every_head: bool = False,
+        trust: Trust = NOTHING,
     ) -> None:
-        self._pinned = pinned
+        self._pins = (pinned,) if isinstance(pinned, VerifierKey) else tuple(pinned or ())
         self._beside = beside
         self._every_head = every_head
+        self._trust = trust
         self._findings = Findings()
         self._schema = schema.SchemaChecker()
-        self._epochs = Epochs(pinned or beside)
+        self._epochs = Epochs(self._pins[0] if self._pins else beside)
+        self._incarnations = Incarnations()
         given, self._undecided = anchors.read(checkpoints)
-        self._anchors = anchors.AnchorChecker(given, pinned, self._findings)
+        self._anchors = anchors.AnchorChecker(given, self._pins, self._findings)
         self._entries = EntryChecker(self._findings, self._own_record)
+        self._stored = self._stored_checker((), ())
         self._heads: HeadChecker | None = None
         self._tree: Tree | None = None
+        self._genesis: dict[str, Any] = {}
 
     def schema(
         self, rows: Iterable[tuple[Any, Any, Any, Any]], application_id: Any, user_version: Any
     ) -> None:
         """Check the schema first: what is read through it means what it should."""
         self._schema.check(rows, application_id, user_version)
+
+    def stored(self, checkpoints: Iterable[Sequence[Any]], tokens: Iterable[Sequence[Any]]) -> None:
+        """Have the checkpoints and tokens that the ledger keeps checked by `log`, too.
+
+        Args:
+            checkpoints: (size, note) in order of size.
+            tokens: (size, anchor, kind, content) in order of size.
+        """
+        self._stored = self._stored_checker(checkpoints, tokens)
 
     def log(
         self,
@@ -112,38 +132,58 @@ class Examination:
     def report(self) -> VerifyReport:
         """The result; call it last."""
         checker, heads, tree = self._entries, self._heads, self._tree
-        undecided = [*self._undecided, *self._anchors.undecided]
-        if checker.newer_version is not None:
-            undecided.append(
-                f"entries from {checker.newer_version} on are of a later format: hashes, tree and"
-                " signatures were checked, the rest needs a later version of this program"
-            )
-        later = checker.newer_version
-        if later is not None and heads is not None and heads.good_size > later:
-            undecided += [finding.message for finding in self._schema.findings]
-        else:
-            self._findings.extend(self._schema.findings)
+        undecided = self._not_judged()
         findings = self._findings.sorted()
-        covered = self._anchors.covered
+        covered, size = self._anchors.covered, tree.size if tree is not None else 0
         unanchored = checker.records - covered.records
+        incarnations = self._incarnations.report(size, self._pins)
+        stored, brackets = self._stored.report()
+        previous = self._genesis.get("previous")
         return VerifyReport(
             verdict=_verdict(
                 bool(findings), bool(undecided), unanchored, self._anchors.anchored_size
             ),
-            size=tree.size if tree is not None else 0,
+            size=size,
             root="" if tree is None or tree.lost else tree.root().hex(),
             origin=self._epochs.origin,
-            key_pinned=self._pinned is not None,
+            key_pinned=bool(self._pins),
             anchored_size=self._anchors.anchored_size,
             unanchored=unanchored,
             unanchored_since=covered.since if unanchored else None,
             last_received=checker.last_received or None,
-            entries_checked=tree.size if tree is not None else 0,
+            entries_checked=size,
             heads_checked=heads.checked if heads is not None else 0,
-            signatures_checked=heads.signatures if heads is not None else 0,
-            undecided=tuple(dict.fromkeys(undecided)),
+            signatures_checked=(heads.signatures if heads is not None else 0) + stored.signatures,
+            undecided=tuple(undecided),
             findings=tuple(findings),
+            assurance=assurance.level(
+                bool(findings), bool(self._pins), incarnations, self._anchors, self._stored
+            ),
+            pruned=tuple(checker.erasures.pruned),
+            erased=tuple(checker.erasures.erased),
+            incarnations=incarnations,
+            brackets=brackets,
+            stored=stored,
+            remarks=tuple(self._anchors.remarks),
+            last_hash=checker.last_hash,
+            last_action=checker.last_action,
+            previous=previous if type(previous) is dict else None,
         )
+
+    def _not_judged(self) -> list[str]:
+        """What could not be judged, in words; takes the schema's findings to where they belong."""
+        newer, heads = self._entries.newer_version, self._heads
+        undecided = [*self._undecided, *self._anchors.undecided]
+        if newer is not None:
+            undecided.append(
+                f"entries from {newer} on are of a later format: hashes, tree and"
+                " signatures were checked, the rest needs a later version of this program"
+            )
+        if newer is not None and heads is not None and heads.good_size > newer:
+            undecided += [finding.message for finding in self._schema.findings]
+        else:
+            self._findings.extend(self._schema.findings)
+        return list(dict.fromkeys(undecided))
 
     def _own_record(self, seq: int, event: str, fields: dict[str, Any]) -> None:
         """What the receiver's own records teach: keys, origins, the schema's digest."""
@@ -153,21 +193,39 @@ class Examination:
             if wrong := self._epochs.begin(seq, event, fields):
                 message = f"the entry that should name the ledger's key does not: {wrong}"
                 self._key(seq, message, "a verifier key", str(fields.get("vkey")))
-            if event == "recover":
-                self._undecided.append(
-                    f"entry {seq} begins a new incarnation (ledger.recover): whether it was allowed"
-                    " to is not judged by this version of the program"
-                )
+            if event != "key":
+                self._incarnation(seq, event, fields)
         if event == "genesis" and seq == 0:
+            self._genesis = fields
             self._schema.stated = fields.get("schema_sha3")
         elif event == "schema":
             self._schema.stated = fields.get("new")
+
+    def _incarnation(self, seq: int, event: str, fields: dict[str, Any]) -> None:
+        self._incarnations.begin(seq, event, fields, self._epochs)
+        tree, heads = self._tree, self._heads
+        if event != "recover" or tree is None or heads is None:
+            return
+        size = fields.get("size")
+        head = heads.root_at(size) if type(size) is int else None
+        whole = not tree.lost and tree.size == seq
+        if wrong := carried_on(seq, fields, tree.root() if whole else None, head):
+            message = f"the recover entry does not fit what it goes on from: {wrong}"
+            self._findings.add("altered", seq, seq, message)
+
+    def _stored_checker(
+        self, checkpoints: Iterable[Sequence[Any]], tokens: Iterable[Sequence[Any]]
+    ) -> StoredChecker:
+        declared = self._incarnations.is_declared
+        return StoredChecker(
+            checkpoints, tokens, self._epochs, self._trust, self._findings, declared
+        )
 
     def _wake(self) -> int:
         """The next tree size at which somebody wants the root."""
         heads = self._heads
         assert heads is not None
-        return min(heads.next_size, self._anchors.next_size)
+        return min(heads.next_size, self._anchors.next_size, self._stored.next_size)
 
     def _arrive(self) -> int:
         tree, heads, outside = self._tree, self._heads, self._anchors
@@ -180,7 +238,15 @@ class Examination:
             passed_by = outside.next_size < tree.size  # it lies among missing entries
             root = b"" if passed_by or tree.lost else tree.root()
             outside.arrive(root, self._entries.records, stated)
+        if self._stored.next_size <= tree.size:
+            self._arrive_stored(tree, heads.root_at(tree.size))
         return self._wake()
+
+    def _arrive_stored(self, tree: Tree, stated: bytes | None) -> None:
+        records, received = self._entries.records, self._entries.last_received
+        root = None if tree.lost else tree.root()
+        if (who := self._stored.arrive(tree.size, root, stated, received)) and root is not None:
+            self._anchors.hold(tree.size, root, records, f"what {who} signed")
 
     def _finish(self) -> None:
         tree, heads = self._tree, self._heads
@@ -195,7 +261,8 @@ class Examination:
         self._keys()
         tip = heads.tip
         covered_tip = tip is not None and tip.size == size and heads.good_size == size
-        self._anchors.finish(size, covered_tip, self._epochs)
+        self._stored.finish(size)
+        self._anchors.finish(size, covered_tip, self._epochs, self._incarnations)
         tree.finish()
 
     def _gaps(self, stated: int) -> None:
@@ -220,13 +287,15 @@ class Examination:
             if self._entries.begins_well or not self._epochs.all():
                 self._key(0, "no genesis names the ledger's key", "a verifier key", "none")
             return
-        for key, whose in (
-            (self._pinned, "given with --vkey"),
-            (self._beside, "beside the ledger"),
-        ):
-            if key is not None and key != first.key:
-                message = f"the ledger names another key than the one {whose}"
-                self._key(0, message, str(key), str(first.key))
+        firsts = [first.key]  # of each incarnation: nothing in the file vouches for a later one
+        firsts += [one.key for one in self._epochs.all()[1:] if not one.is_successor]
+        for pin in self._pins:
+            if pin not in firsts and (pin.name == first.origin or len(self._pins) == 1):
+                message = "the ledger names another key than the one given with --vkey"
+                self._key(0, message, str(pin), str(first.key))
+        if self._beside is not None and self._beside not in (*firsts, self._epochs.all()[-1].key):
+            message = "the ledger names another key than the one beside the ledger"
+            self._key(0, message, str(self._beside), str(first.key))
 
     def _key(self, seq: int, message: str, expected: str, found: str) -> None:
         self._findings.add("key", seq, seq, message, expected, found)

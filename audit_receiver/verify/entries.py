@@ -28,10 +28,11 @@ class EntryChecker:
         self._order = Order(findings)
         self._judge = Judge(findings)
         self._tallies = Tallies(findings)
-        self._erasures = Erasures(findings)
+        self.erasures = Erasures(findings)
         self.next_seq = 0
         self.records = 0  # of kind span, log or audit so far
         self.last_received = ""
+        self._last_own = (-1, "")  # seq and action of the last of the receiver's own records
         self.begins_well = False  # entry 0 is there, and is what its hash says
         self.newer_version: int | None = None  # first seq whose format we do not know
         self.missing_before = 0  # how many entries are missing in front of this one; taken by `log`
@@ -53,10 +54,20 @@ class EntryChecker:
                     return raw
         return self._slowly(seq, text, digest, body)
 
+    @property
+    def last_action(self) -> str:
+        """Of the last entry, "" unless it is one of the receiver's own."""
+        return self._last_own[1] if self._last_own[0] == self.next_seq - 1 else ""
+
+    @property
+    def last_hash(self) -> str:
+        """The hash stored for the last entry, in hex."""
+        return self._order.recent[-1]
+
     def finish(self, proven: int) -> None:
         """The end; `proven` is the size of the largest head that holds."""
         self._order.finish()
-        self._erasures.finish(proven)
+        self.erasures.finish(proven)
 
     def _slowly(self, seq: Any, text: Any, digest: Any, body: Any) -> bytes | None:
         if type(seq) is not int:
@@ -110,7 +121,7 @@ class EntryChecker:
         kind, action = fields["kind"], fields.get("action", "")
         self.records += kind != "ledger"
         if body is None:
-            self._erasures.gone(seq, kind, action)
+            self.erasures.gone(seq, kind, action)
         else:
             value = self._judge.body(fields, body, known=True)
             if kind == "ledger":
@@ -132,10 +143,11 @@ class EntryChecker:
         if type(event) is not dict or self._judge.is_faulty:
             self._tallies.incomplete()
             return
+        self._last_own = (seq, action)
         if action == "ledger.heartbeat":
             self._tallies.heartbeat(seq, event)
         elif action in ERASING:
-            self._erasures.allow(seq, event)
+            self.erasures.allow(seq, action, event)
         self._own(seq, action.removeprefix("ledger."), event)
 
     def _received(self, seq: int, head: Header) -> None:

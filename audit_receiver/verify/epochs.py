@@ -1,5 +1,6 @@
 """Which key and origin a tree head of a given size belongs to (DESIGN 3.2)."""
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from audit_receiver.tlog.note import NoteError, VerifierKey
@@ -30,6 +31,7 @@ class Epochs:
 
     def __init__(self, fallback: VerifierKey | None = None) -> None:
         self._epochs: list[Epoch] = []
+        self._log_keys: dict[str, VerifierKey] = {}
         self._fallback = None if fallback is None else Epoch(0, 1, fallback.name, fallback)
 
     @property
@@ -63,7 +65,18 @@ class Epochs:
             return f"the key is named {key.name}, the origin is {origin}"
         first_size = seq + 2 if event == "key" else seq + 1
         self._epochs.append(Epoch(seq, first_size, key.name, key))
+        if event != "key":
+            with suppress(NoteError):
+                self._log_keys[key.name] = VerifierKey.parse(str(fields.get("log_vkey")))
         return ""
+
+    def keys_of(self, origin: str) -> list[VerifierKey]:
+        """Every key that signs heads of this origin, oldest first."""
+        return [epoch.key for epoch in self.all() if epoch.origin == origin]
+
+    def log_key(self, origin: str) -> VerifierKey | None:
+        """The stable key that adds a line to published checkpoints, if the origin has one."""
+        return self._log_keys.get(origin)
 
     def at(self, size: int) -> Epoch | None:
         """The epoch that a head of this size belongs to."""

@@ -1,8 +1,8 @@
-"""What a verification found, as values and in words."""
+"""What a verification found, as values: findings, ranges merged. `report` has the whole result."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 Kind = Literal[
     "altered",
@@ -21,13 +21,7 @@ Kind = Literal[
     "truncated",
     "unreadable",
 ]
-Verdict = Literal["intact", "intact_unanchored", "tampered", "undecided"]
-EXIT_CODES: dict[Verdict, int] = {
-    "intact": 0,
-    "tampered": 1,
-    "undecided": 2,
-    "intact_unanchored": 3,
-}
+KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_RANGES = 1000  # of findings that say the same; what comes after widens the last of them
 MOST_FINDINGS = 10_000
 MOST_CHARACTERS = 500  # of an expected or found value, and of a message
@@ -43,35 +37,6 @@ class Finding:
     expected: str
     found: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
-    """The result of a verification; `as_dict` is what `verify --format json` prints."""
-
-    verdict: Verdict
-    size: int
-    root: str  # hex
-    origin: str
-    key_pinned: bool  # whether the key came from outside
-    anchored_size: int  # size of the largest checkpoint from outside that holds; 0 without one
-    unanchored: int  # records (span, log, audit) after it
-    unanchored_since: str | None  # `received` of the first of them
-    last_received: str | None
-    entries_checked: int
-    heads_checked: int
-    signatures_checked: int
-    undecided: tuple[str, ...]  # what could not be judged, in words
-    findings: tuple[Finding, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """A JSON-ready object with the members above."""
-        return asdict(self)
-
-
-def exit_code(report: VerifyReport) -> int:
-    """0 holds, 1 does not hold, 2 could not judge, 3 holds but is not covered from outside."""
-    return EXIT_CODES[report.verdict]
 
 
 class Findings:

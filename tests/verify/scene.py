@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from audit_receiver.tlog.note import VerifierKey
 from audit_receiver.verify.check import Examination
-from audit_receiver.verify.findings import VerifyReport
+from audit_receiver.verify.report import VerifyReport
+from audit_receiver.verify.trust import NOTHING, Trust
 from tests.kit import reference
 
 Json = dict[str, Any]
@@ -48,6 +49,8 @@ class Scene:
         self.heads = [list(row) for row in heads]
         self.nodes = [list(row) for row in nodes]
         self.schema = list(schema)
+        self.checkpoints: list[list[Any]] = []  # size, note
+        self.tokens: list[list[Any]] = []  # size, anchor, kind, content
         self.vkey = VerifierKey.parse(vkey)
         key = load_pem_private_key(pem, None)
         assert isinstance(key, Ed25519PrivateKey)
@@ -59,6 +62,7 @@ class Scene:
         other.__dict__.update(self.__dict__)
         other.entries, other.heads = deepcopy(self.entries), deepcopy(self.heads)
         other.nodes = deepcopy(self.nodes)
+        other.checkpoints, other.tokens = deepcopy(self.checkpoints), deepcopy(self.tokens)
         return other
 
     # ---- judging ------------------------------------------------------------------------------
@@ -66,17 +70,21 @@ class Scene:
     def verify(
         self,
         *,
-        pinned: VerifierKey | None = None,
+        pinned: VerifierKey | Sequence[VerifierKey] | None = None,
         beside: VerifierKey | None = None,
         notes: Sequence[str] = (),
+        anchors: Sequence[tuple[str, str]] = (),  # anchor, note
         every_head: bool = False,
         schema: bool = True,
+        trust: Trust = NOTHING,
     ) -> VerifyReport:
         """What `verify` says of the rows as they are now; without a key, of `vkey` beside them."""
         if pinned is None and beside is None:
             beside = self.vkey
-        named = [(f"note {place}", text) for place, text in enumerate(notes)]
-        examination = Examination(pinned, beside, named, every_head)
+        named = [(f"note {place}", text, "") for place, text in enumerate(notes)]
+        named += [(source, text, source) for source, text in anchors]
+        examination = Examination(pinned, beside, named, every_head, trust)
+        examination.stored(self.checkpoints, self.tokens)
         if schema:
             examination.schema(self.schema, 1096107597, 1)
         size = max(len(self.entries), *(row[0] for row in self.heads if type(row[0]) is int), 0)
@@ -94,8 +102,7 @@ class Scene:
         text = head_text(name or self.vkey.name, size, root)
         if key is not None:
             signature = key.sign(text.encode())
-        line = base64.b64encode(self.vkey.key_id.to_bytes(4, "big") + signature).decode()
-        return f"{text}\n\u2014 {name or self.vkey.name} {line}\n"
+        return signed_note(text, self.vkey, signature, name)
 
     # ---- attacking ----------------------------------------------------------------------------
 
@@ -202,6 +209,12 @@ class Scene:
 
 def other_actor(body: Json) -> None:
     body["subject"]["actor"] = body["audit"]["actor"]["id"] = "mallory"
+
+
+def signed_note(text: str, vkey: VerifierKey, signature: bytes, name: str = "") -> str:
+    """A note with one line."""
+    line = base64.b64encode(vkey.key_id.to_bytes(4, "big") + signature).decode()
+    return f"{text}\n\u2014 {name or vkey.name} {line}\n"
 
 
 def head_text(origin: str, size: int, root: bytes) -> str:

@@ -5,7 +5,7 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit_receiver.verify.findings import exit_code
+from audit_receiver.verify.report import exit_code
 from tests.verify.scene import Scene
 
 END = 1051
@@ -126,3 +126,43 @@ def test_a_fork_of_the_empty_tree_begins_at_the_first_entry(scene: Scene) -> Non
     line = base64.b64encode(scene.vkey.key_id.to_bytes(4, "big") + signature).decode()
     note = f"{text}\n\u2014 {scene.vkey.name} {line}\n"
     assert scene.found(notes=[note]) == {("forked", 0, 0)}
+
+
+# ---- what an anchor keeps ------------------------------------------------------------------------
+
+
+def test_every_note_of_an_anchor_is_compared_and_the_newest_covers(scene: Scene) -> None:
+    kept = [("file", scene.note(size)) for size in (1, 287, 902, 902)]
+    report = scene.verify(anchors=kept)
+    assert (report.findings, report.anchored_size) == ((), 902)
+    assert report.assurance.level == "ANCHORED"
+    assert any("size 902: file" in text for text in report.assurance.rests_on)
+
+
+def test_notes_of_other_ledgers_in_an_anchor_are_named_and_passed_over(scene: Scene) -> None:
+    foreign = [("file", scene.note(END, name=f"lab/{n:016x}")) for n in range(2)]
+    report = scene.verify(anchors=[*foreign, ("file", scene.note(902))])
+    assert (report.findings, report.anchored_size) == ((), 902)
+    assert "2 checkpoints of other ledgers were passed over" in report.remarks[0]
+
+
+def test_an_anchor_that_knows_other_ledgers_only_speaks_against_this_one(scene: Scene) -> None:
+    foreign = [("file", scene.note(END, name="lab/ffffffffffffffff"))]
+    good = [("other", scene.note(END))]
+    assert scene.found(anchors=foreign + good) == {("forked", 0, END - 1)}
+
+
+def test_a_history_that_an_anchor_contradicts_is_one_range(scene: Scene) -> None:
+    kept = [("file", scene.note(size)) for size in (1, 287, 902, END)]
+    scene.rewrite(500)
+    scene.regrow()
+    scene.resign()
+    assert scene.found(anchors=kept) == {("forked", 287, END - 1)}
+
+
+def test_the_end_that_an_anchor_knows_is_one_finding(scene: Scene) -> None:
+    kept = [("file", scene.note(row[0])) for row in scene.heads if row[0] > 902]
+    del scene.entries[902:]
+    scene.heads = [row for row in scene.heads if row[0] <= 902]
+    scene.nodes = [row for row in scene.nodes if (row[1] + 1) * 256 <= 902]
+    assert scene.found(anchors=kept) == {("rolled_back", 902, END - 1)}

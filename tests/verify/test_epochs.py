@@ -103,15 +103,6 @@ def test_an_entry_0_that_is_no_genesis_is_found(scene: Scene) -> None:
     assert ("key", 0, 0) in scene.found()
 
 
-def test_a_new_incarnation_is_left_to_a_later_version(scene: Scene) -> None:
-    seq = scene.own("recover", origin="lab/2", vkey=str(vkey_of(NEXT, "lab/2")))
-    scene.resign(NEXT, "lab/2", first=seq + 1)
-    scene.heads[-1][3] = seq
-    report = scene.verify()
-    assert (report.verdict, report.findings) == ("undecided", ())
-    assert "ledger.recover" in report.undecided[0]
-
-
 def newer(scene: Scene, **changes: object) -> int:
     """An entry of format 2 at the end, signed."""
     body = '{"format":2}'

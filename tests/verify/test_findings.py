@@ -7,17 +7,15 @@ import pytest
 
 from audit_receiver.verify import check
 from audit_receiver.verify.findings import (
-    EXIT_CODES,
     MOST_FINDINGS,
     MOST_RANGES,
     Finding,
     Findings,
     Kind,
-    Verdict,
-    exit_code,
     merge,
     span_of,
 )
+from audit_receiver.verify.report import EXIT_CODES, Verdict, exit_code
 from tests.verify.scene import Scene
 
 

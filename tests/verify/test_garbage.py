@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from audit_receiver.verify.findings import VerifyReport
+from audit_receiver.verify.report import VerifyReport
 from tests.verify.scene import Scene, canonical, sha3
 
 GARBAGE: list[Any] = [

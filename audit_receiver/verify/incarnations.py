@@ -1,0 +1,130 @@
+"""New incarnations: `ledger.recover` begins one in the same file, under a new origin and key.
+
+Nothing in the file can show that a recovery was right to happen, so each is told, with what its
+entry says is lost. What was known outside and is neither here nor declared is a finding.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from audit_receiver.tlog.checkpoint import Checkpoint
+from audit_receiver.tlog.note import NoteError, VerifierKey, decode_base64
+from audit_receiver.verify.epochs import Epochs
+from audit_receiver.verify.report import Incarnation
+
+MOST_LOST = 1000  # declared by one entry; the rest is passed over, and so becomes a finding
+
+
+class _Begun(NamedTuple):
+    first: int
+    origin: str
+    key: VerifierKey | None
+    reason: str
+    lost: dict[tuple[str, int, bytes], str]  # origin, size, root -> in words
+    declared: list[str]
+
+
+class Incarnations:
+    """Follows them, oldest first."""
+
+    def __init__(self) -> None:
+        self._all: list[_Begun] = []
+
+    @property
+    def count(self) -> int:
+        """How many there are, the first included."""
+        return len(self._all)
+
+    def begin(self, seq: int, event: str, fields: dict[str, Any], epochs: Epochs) -> None:
+        """A genesis or recover entry, once `epochs` has learnt from it."""
+        epoch = epochs.all()[-1] if epochs.all() else None
+        begun = epoch is not None and epoch.seq == seq
+        lost: dict[tuple[str, int, bytes], str] = {}
+        if event == "recover":
+            lost = _lost(fields.get("lost"))
+        self._all.append(
+            _Begun(
+                seq,
+                epoch.origin if epoch is not None and begun else str(fields.get("origin"))[:200],
+                epoch.key if epoch is not None and begun else None,
+                str(fields.get("reason", ""))[:500],
+                lost,
+                [],
+            )
+        )
+
+    def last_size(self, origin: str) -> int | None:
+        """The largest size that a head of this origin can have, None while it is the newest."""
+        for one, successor in zip(self._all, self._all[1:], strict=False):
+            if one.origin == origin:
+                return successor.first
+        return None
+
+    def is_declared(self, name: str, checkpoint: Checkpoint) -> bool:
+        """Whether a recover entry says that what this checkpoint covers is lost; noted if so."""
+        key = (checkpoint.origin, checkpoint.size, checkpoint.root)
+        for one in self._all:
+            if key in one.lost:
+                text = f"{name}: the checkpoint of size {checkpoint.size} is declared lost"
+                if text not in one.declared and len(one.declared) < MOST_LOST:
+                    one.declared.append(text)
+                return True
+        return False
+
+    def report(self, size: int, pins: Sequence[VerifierKey]) -> tuple[Incarnation, ...]:
+        """Each with its range in a ledger of `size` entries."""
+        ends = [one.first - 1 for one in self._all[1:]] + [max(size, 1) - 1]
+        ends = ends[: len(self._all)]
+        return tuple(
+            Incarnation(
+                first=one.first,
+                last=end,
+                origin=one.origin,
+                key_pinned=one.key is not None and one.key in pins,
+                reason=one.reason,
+                lost=tuple(one.lost.values()),
+                declared=tuple(one.declared),
+            )
+            for one, end in zip(self._all, ends, strict=True)
+        )
+
+
+def carried_on(seq: int, fields: dict[str, Any], root: bytes | None, head: bytes | None) -> str:
+    """What is wrong with the size and root that a recover entry takes over, "" if nothing.
+
+    Args:
+        root: of the tree in front of the entry, None if entries are missing.
+        head: root that the newest head states, if it has the size that the entry names.
+    """
+    size, stated = fields.get("size"), root_of(fields.get("root"))
+    if type(size) is not int or not 0 <= size <= seq or stated is None:
+        return "it does not say which size and root it goes on from"
+    known = root if size == seq else head
+    if known is not None and known != stated:
+        return f"the root that it goes on from is not that of the entries before {size}"
+    return ""
+
+
+def root_of(value: Any) -> bytes | None:
+    """A root as own records write it, in hex (or base64, as notes do)."""
+    if type(value) is not str:
+        return None
+    try:
+        raw = bytes.fromhex(value) if len(value) == 64 else decode_base64(value)
+    except (ValueError, NoteError):
+        return None
+    return raw if len(raw) == 32 else None
+
+
+def _lost(value: Any) -> dict[tuple[str, int, bytes], str]:
+    result: dict[tuple[str, int, bytes], str] = {}
+    for one in value[:MOST_LOST] if type(value) is list else ():
+        if type(one) is not dict:
+            continue
+        origin, size, root = one.get("origin"), one.get("size"), root_of(one.get("root"))
+        if type(origin) is str and type(size) is int and root is not None:
+            anchor = str(one.get("anchor", ""))[:100]
+            result[origin, size, root] = (
+                f"a checkpoint of size {size} that {anchor or 'an anchor'} has"
+            )
+    return result
