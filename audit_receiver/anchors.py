@@ -1,12 +1,19 @@
 """The anchors as a configuration asks for them: which checkpoints go where."""
 
+import time
 from pathlib import Path
 
 from audit_receiver.anchor.file import FileAnchor
+from audit_receiver.anchor.http import Peer
 from audit_receiver.anchor.model import Anchor
+from audit_receiver.anchor.otlp import OtlpAnchor
 from audit_receiver.anchor.stdout import StdoutAnchor
+from audit_receiver.anchor.timestamp import KIND as TIMESTAMP
+from audit_receiver.anchor.timestamp import TimestampAnchor
+from audit_receiver.anchor.webhook import WebhookAnchor
 from audit_receiver.config import anchors as sections
 from audit_receiver.config.model import Config
+from audit_receiver.ledger.reader import Reader
 
 
 def build_all(config: Config) -> list[Anchor]:
@@ -21,4 +28,41 @@ def build(name: str, section: sections.AnchorSection, ledger: Path) -> Anchor:
             return StdoutAnchor(name)
         case sections.File():
             return FileAnchor(name, section.path)
+        case sections.Timestamp():
+            return _timestamp(name, section, ledger)
+        case sections.OtlpBackend():
+            peer = _peer(section.endpoint, section)
+            return OtlpAnchor(name, peer, section.endpoint, section.compression, section.headers)
+        case sections.Webhook():
+            return WebhookAnchor(
+                name,
+                _peer(section.url, section),
+                section.url,
+                section.headers,
+                section.token_file,
+                section.secret_file,
+                time.time_ns,
+            )
     raise TypeError(f"{name}: no anchor is built from {type(section).__name__}")
+
+
+def _timestamp(name: str, section: sections.Timestamp, ledger: Path) -> TimestampAnchor:
+    def newest_token() -> tuple[int, bytes] | None:
+        with Reader(ledger) as reader:
+            return reader.newest_anchored(name, TIMESTAMP)
+
+    return TimestampAnchor(
+        name,
+        _peer(section.url, section),
+        section.url,
+        section.ca_file,
+        section.interval,
+        section.hash,
+        section.headers,
+        time.time_ns,
+        newest_token,
+    )
+
+
+def _peer(url: str, section: sections.Outside) -> Peer:
+    return Peer(url, section.tls_ca_file, section.timeout)

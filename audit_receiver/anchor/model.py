@@ -34,13 +34,20 @@ class AnchorError(AuditReceiverError):
         self.conflict = conflict
 
 
+class NotDue(AuditReceiverError):
+    """Nothing is wrong and nothing was kept: this anchor takes one checkpoint now and then.
+
+    What it covers, and how it stands, stay as they are; the next checkpoint is offered as ever.
+    """
+
+
 class Anchor(Protocol):
     """Keeps checkpoints outside. One call at a time; it neither queues nor tries again itself."""
 
     name: str  # its key in the configuration: `file`, `witness/auditor`
 
     async def publish(self, published: Published) -> Sequence[Token]:
-        """Return once the checkpoint is kept outside. Raises AnchorError."""
+        """Return once the checkpoint is kept outside. Raises AnchorError, NotDue."""
 
     async def newest(self) -> Sequence[str]:
         """The newest notes that the outside knows, for the start checks; () if it cannot tell.

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from audit_receiver.config.section import Section
-from audit_receiver.config.values import Duration, FilePath
+from audit_receiver.config.values import Duration, FilePath, Secret, SentHeader, Url
 
 
 class AnchorSection(Section):
@@ -36,8 +36,61 @@ class File(AnchorSection):
     path: FilePath = Path("./audit-anchor/checkpoints.txt")
 
 
-KINDS: dict[str, type[AnchorSection]] = {"stdout": Stdout, "file": File}
-AnyAnchor = Annotated[Stdout | File, Field(discriminator="type")]
+class ClientTls(Section):
+    """Whom we trust outside, in PEM; without it the system's authorities."""
+
+    ca_file: FilePath | None = None
+
+
+class Outside(AnchorSection):
+    """An anchor that is reached over HTTP."""
+
+    headers: dict[SentHeader, Secret] = Field(default_factory=dict)
+    tls: ClientTls | None = None
+
+    @property
+    def tls_ca_file(self) -> Path | None:
+        """The authorities that its certificate must chain to, if not the system's."""
+        return self.tls.ca_file if self.tls else None
+
+
+class Timestamp(Outside):
+    """An RFC 3161 authority's signed time, once an interval."""
+
+    type: Literal["timestamp"] = Field(default="timestamp", exclude=True)
+    url: Url
+    ca_file: FilePath
+    interval: Annotated[Duration, Field(ge=1)] = "1h"  # type: ignore[assignment]
+    hash: Literal["sha256", "sha512"] = "sha256"
+
+
+class OtlpBackend(Outside):
+    """A log record to an observability backend, over OTLP/HTTP."""
+
+    type: Literal["otlp"] = Field(default="otlp", exclude=True)
+    endpoint: Url
+    compression: Literal["gzip", "none"] = "gzip"
+
+
+class Webhook(Outside):
+    """JSON to an address of your own."""
+
+    type: Literal["webhook"] = Field(default="webhook", exclude=True)
+    url: Url
+    token_file: FilePath | None = None
+    secret_file: FilePath | None = None
+
+
+KINDS: dict[str, type[AnchorSection]] = {
+    "stdout": Stdout,
+    "file": File,
+    "timestamp": Timestamp,
+    "otlp": OtlpBackend,
+    "webhook": Webhook,
+}
+AnyAnchor = Annotated[
+    Stdout | File | Timestamp | OtlpBackend | Webhook, Field(discriminator="type")
+]
 DEFAULT_ANCHORS: Any = {"stdout": Stdout(), "file": File()}
 
 

@@ -5,7 +5,10 @@ from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from audit_receiver.config import anchors
+from audit_receiver.config.endpoint import Endpoint
 from audit_receiver.config.model import MIB, Config
 
 # The files beside a ledger, which are named after it; a test holds them against the ledger's own.
@@ -30,6 +33,7 @@ def find(config: Config) -> list[Contradiction]:
         *_tls(config),
         *_budget(config),
         *_files(config),
+        *_own_door(config),
     ]
 
 
@@ -109,3 +113,21 @@ def _files(config: Config) -> Iterator[Contradiction]:
     if key is not None and key.absolute() in [other.absolute() for other in others]:
         said = f"{key} is the name of the ledger or of another file beside it; name another file"
         yield Contradiction("ledger.key", said, ("ledger.key", "ledger.path"))
+
+
+def _own_door(config: Config) -> Iterator[Contradiction]:
+    """A checkpoint that comes back as a record would be answered with the next checkpoint."""
+    http = config.receivers.otlp.protocols.http
+    for name, anchor in config.anchors.items():
+        if not isinstance(anchor, anchors.OtlpBackend) or http is None:
+            continue
+        parts = urlsplit(anchor.endpoint)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        there = Endpoint(host=parts.hostname or "", port=port)
+        if any(there.overlaps(own) for own in http.endpoint):
+            key = f"anchors.{name}.endpoint"
+            said = (
+                f"{anchor.endpoint} is this receiver's own door; a checkpoint that stays here"
+                " anchors nothing. Name a backend that somebody else keeps"
+            )
+            yield Contradiction(key, said, (key, f"{_OTLP}.protocols.http.endpoint"))

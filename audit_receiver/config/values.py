@@ -1,8 +1,10 @@
 """The kinds of value that a configuration is written in: durations, sizes, paths, header names."""
 
 import re
+from hashlib import sha3_256
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -96,6 +98,40 @@ def parse_header(value: object) -> str:
     return name
 
 
+def parse_url(value: object) -> str:
+    """The address of a service outside, http:// or https://. Raises ValueError."""
+    text = value if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[!-~]{1,2000}", text):
+        raise ValueError("this is no address; write it as in https://audit.example.com/path")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("the address holds a user or password; give credentials in their own keys")
+    if parts.fragment:
+        raise ValueError("the address has a fragment (#), which is never sent; take it out")
+    return text
+
+
+def render_url(url: str) -> str:
+    """An address as the ledger states it: of a query, which may be a secret, its digest."""
+    head, mark, query = url.partition("?")
+    return head + mark + (_digest(query) if mark else "")
+
+
+def parse_secret(value: object) -> str:
+    """A header's value, maybe a credential: the ledger states its digest. Raises ValueError."""
+    if not isinstance(value, str) or not re.fullmatch(r"[ -~]{1,8000}", value):
+        raise ValueError("a header's value is printable ASCII; quote it if it is a number")
+    return value
+
+
+def _digest(secret: str) -> str:
+    return f"sha3-256:{sha3_256(secret.encode()).hexdigest()}"
+
+
 def _schema(kind: Any, *examples: object) -> WithJsonSchema:
     return WithJsonSchema({"type": kind, "examples": list(examples)})
 
@@ -129,4 +165,18 @@ HeaderName = Annotated[
     str,
     PlainValidator(parse_header),
     WithJsonSchema({"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$"}),
+]
+# The names of headers that we send: credentials among them, unlike those that are recorded.
+SentHeader = Annotated[str, Field(pattern="^" + _TOKEN.pattern.replace("\\Z", "$"))]
+Secret = Annotated[
+    str,
+    PlainValidator(parse_secret),
+    PlainSerializer(_digest, when_used="json"),
+    _schema("string", "${env:API_KEY}"),
+]
+Url = Annotated[
+    str,
+    PlainValidator(parse_url),
+    PlainSerializer(render_url, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^https?://"}),
 ]

@@ -184,6 +184,16 @@ class Reader:
             (anchor, kind),
         )
 
+    def newest_anchored(self, anchor: str, kind: str) -> tuple[int, bytes] | None:
+        """The newest (size, content) of a kind that an anchor gave back, if there is one."""
+        rows = self._if_there(
+            "anchored",
+            "SELECT size, content FROM main.anchored WHERE anchor = ? AND kind = ?"
+            " ORDER BY size DESC LIMIT 1",
+            (anchor, kind),
+        )
+        return (int(rows[0][0]), bytes(rows[0][1])) if rows else None
+
     def _if_there(self, table: str, sql: str, parameters: tuple[Any, ...]) -> list[Row]:
         there = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?"
         return self._rows(sql, parameters) if self._rows(there, (table,)) else []

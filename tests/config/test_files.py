@@ -70,7 +70,8 @@ def test_the_commented_file_has_every_key_and_says_the_defaults() -> None:
     inside = {key for key in keys(Config) - found if re.search(r"\.(tls|auth)\.|^anchors\.", key)}
     assert found == keys(Config) - inside  # what is off by default has its keys in a comment
     for key in inside:
-        assert re.search(rf"^ *#   {key.rpartition('.')[2]}: ", text, re.MULTILINE), key
+        last = key.rpartition(".")[2]
+        assert re.search(rf"^ *#   (?:  )?{last}:|#  .*\{{{last}: ", text, re.MULTILINE), key
     assert parse(text, "default", {}) == Config()
 
 

@@ -3,7 +3,16 @@
 import pytest
 
 from audit_receiver.config.endpoint import parse_endpoint
-from audit_receiver.config.values import parse_duration, parse_size, render_duration
+from audit_receiver.config.values import (
+    parse_duration,
+    parse_secret,
+    parse_size,
+    parse_url,
+    render_duration,
+    render_url,
+)
+
+KEY_SECRET = "2b91bfef7059fb264a785353e5b90647ce4858d082e41e53a4022bcd17433667"
 
 
 @pytest.mark.parametrize(
@@ -96,3 +105,38 @@ def test_what_is_no_endpoint_is_refused(value: object) -> None:
 )
 def test_endpoints_that_cannot_both_be_had_overlap(one: str, other: str, overlap: bool) -> None:
     assert parse_endpoint(one).overlaps(parse_endpoint(other)) is overlap
+
+
+@pytest.mark.parametrize(
+    "value", ["https://tsa.example.com", "http://[::1]:80/a?b=c", "https://x.example/a%20b"]
+)
+def test_addresses_are_read(value: str) -> None:
+    assert parse_url(value) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("tsa.example.com", "ftp://x", "https://", "http://[::1", "http://x:99999", "http://x:0"),
+        *("https://user:pass@x", "https://user@x", "https://x/#part", "https://x/a b", 5, None),
+        *("https://x/ü", "https://x/" + "a" * 2000, "file:///etc/passwd"),
+    ],
+)
+def test_what_is_no_address_of_a_service_is_refused_without_repeating_it(value: object) -> None:
+    with pytest.raises(ValueError, match=r"as in https|user or password|fragment") as caught:
+        parse_url(value)
+    assert "pass@" not in str(caught.value)
+
+
+def test_of_a_query_the_ledger_gets_a_digest() -> None:
+    assert render_url("https://x/a") == "https://x/a"
+    found = render_url("https://x/a?key=secret")
+    # printf 'key=secret' | openssl dgst -sha3-256
+    assert found == f"https://x/a?sha3-256:{KEY_SECRET}"
+
+
+@pytest.mark.parametrize("value", ["", "a\nb", "a\x00", "ü", 5, None, "x" * 8001])
+def test_what_is_no_header_value_is_refused_without_repeating_it(value: object) -> None:
+    with pytest.raises(ValueError, match="printable ASCII"):
+        parse_secret(value)
+    assert parse_secret("Bearer x y") == "Bearer x y"

@@ -1,0 +1,120 @@
+"""RFC 3161 tokens: what an authority whose clock is not ours says about when a note existed.
+
+A token is the authority's whole answer (DER TimeStampResp) over the text of a published note, so
+that `openssl ts -verify -data NOTE -in TOKEN -CAfile ROOTS` judges the same two files.
+Not checked, as the library does not: the ESSCertID attribute, and whether a certificate was
+revoked.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+from cryptography import x509
+
+from audit_receiver.errors import ConfigError
+from audit_receiver.verify.der import DerError, with_sorted_certificates
+from audit_receiver.verify.der import gen_time as gen_time
+
+MOST_BYTES = 64 * 1024  # a token with a chain of certificates has 2 to 8 KiB
+
+
+class Stamp(NamedTuple):
+    """What a token proves: its message existed at this time, give or take the accuracy."""
+
+    unix_nano: int
+    accuracy_nano: int
+
+    @property
+    def latest_unix_nano(self) -> int:
+        """The message existed by then at the latest."""
+        return self.unix_nano + self.accuracy_nano
+
+
+def token_time(token: bytes, note: str, roots: bytes) -> int | str:
+    """When the note existed at the latest, in nanoseconds; or why the token does not prove it.
+
+    Args:
+        token: DER TimeStampResp.
+        note: the published note, as the ledger and the anchors keep it.
+        roots: PEM of the authorities that the token must chain to.
+
+    Raises:
+        ConfigError: nothing can be judged: the extra is not installed, or `roots` is not PEM.
+    """
+    found = stamp(token, note, trusted(roots))
+    return found if isinstance(found, str) else found.latest_unix_nano
+
+
+def trusted(roots: bytes) -> list[x509.Certificate]:
+    """The certificates of a PEM file. Raises ConfigError if there is none."""
+    try:
+        return x509.load_pem_x509_certificates(roots)
+    except ValueError as exc:
+        raise ConfigError(
+            f"the authorities that a time stamp must chain to cannot be read: {exc}. Give a PEM"
+            " file with their root certificates"
+        ) from exc
+
+
+def library() -> Any:
+    """The module `rfc3161_client`. Raises ConfigError where the extra is not installed."""
+    try:
+        import rfc3161_client
+    except ImportError as exc:
+        raise ConfigError(
+            "time stamps need rfc3161-client: pip install 'audit-receiver[timestamp]'"
+        ) from exc
+    return rfc3161_client
+
+
+def stamp(
+    token: bytes, note: str, roots: list[x509.Certificate], nonce: int | None = None
+) -> Stamp | str:
+    """As `token_time`, with the accuracy apart; `nonce` is that of the request, if it is known."""
+    rfc3161 = library()
+    if len(token) > MOST_BYTES:
+        return f"it has {len(token)} bytes, and a token has at most {MOST_BYTES}"
+    verifier = rfc3161.VerifierBuilder(roots=list(roots), nonce=nonce).build()
+    try:
+        answer = rfc3161.decode_timestamp_response(with_sorted_certificates(token))
+        if answer.status != 0:  # RFC 3161, 2.4.2: granted
+            return f"the authority did not grant it (status {answer.status}){_words(answer)}"
+        verifier.verify_message(answer, note.encode())
+        return Stamp(gen_time(token), _accuracy(answer.tst_info.accuracy))
+    except DerError as exc:
+        return f"it is no DER time-stamp response: {exc}"
+    except (ValueError, rfc3161.VerificationError) as exc:
+        return _in_words(str(exc))
+
+
+def _accuracy(stated: Any) -> int:
+    """RFC 3161, 2.4.2: seconds, milliseconds and microseconds; what is not stated counts as 0."""
+    if stated is None:
+        return 0
+    seconds, millis, micros = stated.seconds or 0, stated.millis or 0, stated.micros or 0
+    return int((seconds * 1000 + millis) * 1000 + micros) * 1000
+
+
+def _words(answer: Any) -> str:
+    said = "; ".join(map(str, answer.status_string or ()))
+    return f": {said[:200]!r}" if said else ""
+
+
+_REASONS = (
+    ("Mismatch between messages", "it is a stamp of another text than this note"),
+    ("Nonce mismatch", "it answers another request: the nonce differs"),
+    ("signer certificate not found", "it holds no certificate of its signer"),
+    ("ASN.1", "it is no DER time-stamp response"),
+)
+
+
+def _in_words(said: str) -> str:
+    """The library's reason in ours; of what is not known, OpenSSL's own reasons."""
+    for part, words in _REASONS:
+        if part in said:
+            return words
+    unaccepted = re.search(r'data: "Verify error: ([^"]{1,100})"', said)
+    if unaccepted is not None:
+        return f"its certificate does not chain to the authorities given: {unaccepted.group(1)}"
+    found = re.findall(r'reason: "([^"]{1,100})"', said) or [repr(said[:200])]
+    return f"its signature does not hold: {', '.join(found)}"
