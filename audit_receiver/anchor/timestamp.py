@@ -15,7 +15,7 @@ from audit_receiver.anchor.http import Peer, without_query
 from audit_receiver.anchor.model import AnchorError, NotDue, Published, Token
 from audit_receiver.errors import ConfigError, LedgerError
 from audit_receiver.record.timestamp import render
-from audit_receiver.verify import rfc3161
+from audit_receiver.verify import der, rfc3161
 
 KIND = "timestamp"
 MOST_APART_SECONDS = 300  # between the authority's clock and ours
@@ -90,9 +90,10 @@ class TimestampAnchor:
         answer = await self._peer.post(request.as_bytes(), self._headers)
         if answer.status != 200:
             raise AnchorError(f"{self._shown}: no time stamp: {answer.said()}")
-        found = rfc3161.stamp(answer.body, published.note, self._roots, request.nonce)
-        if isinstance(found, str):
-            raise AnchorError(f"{self._shown}: the time stamp does not hold: {found}")
+        try:
+            found = rfc3161.stamp(answer.body, published.note, self._roots, request.nonce)
+        except ValueError as exc:
+            raise AnchorError(f"{self._shown}: the time stamp does not hold: {exc}") from exc
         self._compare_clocks(found)
         self.last = Last(published.size, published.unix_nano)
         return (Token(KIND, answer.body),)
@@ -115,7 +116,7 @@ class TimestampAnchor:
         try:
             found = self._newest_token()
             if found is not None:
-                self.last = Last(found[0], rfc3161.gen_time(found[1]))
+                self.last = Last(found[0], der.gen_time(found[1]))
         except (LedgerError, ValueError) as exc:  # then a new one is taken, which is better
             _log.warning("%s: the ledger's last time stamp cannot be read: %s", self.name, exc)
 

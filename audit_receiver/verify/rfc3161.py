@@ -10,10 +10,11 @@ import re
 from typing import Any, NamedTuple
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from audit_receiver.errors import ConfigError
-from audit_receiver.verify.der import DerError, with_sorted_certificates
-from audit_receiver.verify.der import gen_time as gen_time
+from audit_receiver.verify.der import DerError, gen_time, with_sorted_certificates
+from audit_receiver.verify.trust import NotTrusted, Seen, Stamped
 
 MOST_BYTES = 64 * 1024  # a token with a chain of certificates has 2 to 8 KiB
 
@@ -23,6 +24,7 @@ class Stamp(NamedTuple):
 
     unix_nano: int
     accuracy_nano: int
+    by: str  # the common name of the signer's certificate
 
     @property
     def latest_unix_nano(self) -> int:
@@ -41,8 +43,22 @@ def token_time(token: bytes, note: str, roots: bytes) -> int | str:
     Raises:
         ConfigError: nothing can be judged: the extra is not installed, or `roots` is not PEM.
     """
-    found = stamp(token, note, trusted(roots))
-    return found if isinstance(found, str) else found.latest_unix_nano
+    try:
+        return stamp(token, note, trusted(roots)).latest_unix_nano
+    except ValueError as exc:
+        return str(exc)
+
+
+def stamped_under(roots: bytes) -> Stamped:
+    """How tokens are judged by whoever trusts these authorities (PEM). Raises ConfigError."""
+    certificates = trusted(roots)
+    library()
+
+    def stamped(token: bytes, note: str) -> Seen:
+        found = stamp(token, note, certificates)
+        return Seen(found.by, found.latest_unix_nano)
+
+    return stamped
 
 
 def trusted(roots: bytes) -> list[x509.Certificate]:
@@ -69,22 +85,43 @@ def library() -> Any:
 
 def stamp(
     token: bytes, note: str, roots: list[x509.Certificate], nonce: int | None = None
-) -> Stamp | str:
-    """As `token_time`, with the accuracy apart; `nonce` is that of the request, if it is known."""
+) -> Stamp:
+    """What a token says; `nonce` is that of the request, if it is known.
+
+    Raises:
+        NotTrusted: its certificate does not chain to `roots`.
+        ValueError: it proves nothing of this note; says why.
+    """
     rfc3161 = library()
     if len(token) > MOST_BYTES:
-        return f"it has {len(token)} bytes, and a token has at most {MOST_BYTES}"
+        raise ValueError(f"it has {len(token)} bytes, and a token has at most {MOST_BYTES}")
     verifier = rfc3161.VerifierBuilder(roots=list(roots), nonce=nonce).build()
     try:
         answer = rfc3161.decode_timestamp_response(with_sorted_certificates(token))
         if answer.status != 0:  # RFC 3161, 2.4.2: granted
-            return f"the authority did not grant it (status {answer.status}){_words(answer)}"
+            said = f"the authority did not grant it (status {answer.status}){_words(answer)}"
+            raise ValueError(said)
         verifier.verify_message(answer, note.encode())
-        return Stamp(gen_time(token), _accuracy(answer.tst_info.accuracy))
+        return Stamp(gen_time(token), _accuracy(answer.tst_info.accuracy), _signer(answer))
     except DerError as exc:
-        return f"it is no DER time-stamp response: {exc}"
-    except (ValueError, rfc3161.VerificationError) as exc:
-        return _in_words(str(exc))
+        raise ValueError(f"it is no DER time-stamp response: {exc}") from exc
+    except rfc3161.VerificationError as exc:
+        raise _refusal(str(exc)) from exc
+    except ValueError as exc:
+        if "ASN.1" in str(exc):
+            raise ValueError("it is no DER time-stamp response") from exc
+        raise
+
+
+def _signer(answer: Any) -> str:
+    """Whose certificate the signature was verified with, by its common name."""
+    [signer] = answer.signed_data.signer_infos
+    for der in answer.signed_data.certificates:
+        certificate = x509.load_der_x509_certificate(der)
+        if (certificate.issuer, certificate.serial_number) == (signer.issuer, signer.serial_number):
+            names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+            return str(names[0].value) if names else certificate.subject.rfc4514_string()
+    raise ValueError("it holds no certificate of its signer")
 
 
 def _accuracy(stated: Any) -> int:
@@ -104,17 +141,17 @@ _REASONS = (
     ("Mismatch between messages", "it is a stamp of another text than this note"),
     ("Nonce mismatch", "it answers another request: the nonce differs"),
     ("signer certificate not found", "it holds no certificate of its signer"),
-    ("ASN.1", "it is no DER time-stamp response"),
 )
 
 
-def _in_words(said: str) -> str:
+def _refusal(said: str) -> ValueError:
     """The library's reason in ours; of what is not known, OpenSSL's own reasons."""
     for part, words in _REASONS:
         if part in said:
-            return words
+            return ValueError(words)
     unaccepted = re.search(r'data: "Verify error: ([^"]{1,100})"', said)
     if unaccepted is not None:
-        return f"its certificate does not chain to the authorities given: {unaccepted.group(1)}"
+        why = unaccepted.group(1)
+        return NotTrusted(f"its certificate does not chain to the authorities given: {why}")
     found = re.findall(r'reason: "([^"]{1,100})"', said) or [repr(said[:200])]
-    return f"its signature does not hold: {', '.join(found)}"
+    return ValueError(f"its signature does not hold: {', '.join(found)}")

@@ -9,7 +9,8 @@ import pytest
 
 from audit_receiver.errors import ConfigError
 from audit_receiver.verify import der, rfc3161
-from audit_receiver.verify.rfc3161 import Stamp, stamp, token_time, trusted
+from audit_receiver.verify.rfc3161 import Stamp, stamp, stamped_under, token_time, trusted
+from audit_receiver.verify.trust import NotTrusted
 from tests.kit.timestamping import TimestampAuthority, openssl, openssl_verifies
 
 NOTE = "ledger/0123456789abcdef\n5\nAAAA\n\n\u2014 ledger AAAA\n"
@@ -161,12 +162,27 @@ def test_a_nonce_binds_the_answer_to_the_request(authority: TimestampAuthority) 
     request = library.TimestampRequestBuilder().data(NOTE.encode()).build()
     token = authority.reply(request.as_bytes())
     assert isinstance(stamp(token, NOTE, roots, request.nonce), Stamp)
-    assert stamp(token, NOTE, roots, request.nonce + 1) == (
-        "it answers another request: the nonce differs"
-    )
+    with pytest.raises(ValueError, match="answers another request: the nonce differs"):
+        stamp(token, NOTE, roots, request.nonce + 1)
     without = authority.stamp(NOTE.encode(), nonce=False)
-    assert "nonce" in str(stamp(without, NOTE, roots, 1))
+    with pytest.raises(ValueError, match="the nonce differs"):
+        stamp(without, NOTE, roots, 1)
     assert isinstance(stamp(without, NOTE, roots), Stamp)
+
+
+def test_a_verifier_hears_who_stamped_when_and_whom_it_does_not_trust(
+    authority: TimestampAuthority, token: bytes, tmp_path: Path
+) -> None:
+    stamped = stamped_under(authority.root.read_bytes())
+    seen = stamped(token, NOTE)
+    assert seen.by == f"signer of {authority.folder.name}"
+    assert seen.unix_nano == token_time(token, NOTE, authority.root.read_bytes())
+    with pytest.raises(ValueError, match="another text") as caught:
+        stamped(token, NOTE + "x")
+    assert not isinstance(caught.value, NotTrusted), "a false token, whoever is trusted"
+    others = stamped_under(TimestampAuthority(tmp_path / "other").root.read_bytes())
+    with pytest.raises(NotTrusted, match="does not chain"):
+        others(token, NOTE)
 
 
 def test_no_flipped_bit_gives_another_time(authority: TimestampAuthority, token: bytes) -> None:
