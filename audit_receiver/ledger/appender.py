@@ -22,6 +22,7 @@ from audit_receiver.ledger.model import (
     Status,
     Tip,
 )
+from audit_receiver.ledger.notary import Anchored
 from audit_receiver.ledger.waiting import Waiting
 from audit_receiver.ledger.writer import Writer
 from audit_receiver.record.model import Draft
@@ -77,6 +78,7 @@ class Appender:
         self._closing = False
         self._drain_seconds = settings.drain_seconds
         self._remark = ""
+        self._held_back = ""  # why nothing is taken, though the ledger could be written
         self._told: dict[str, tuple[int, int]] = {}  # incident -> (when, how many held back since)
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
 
@@ -96,6 +98,8 @@ class Appender:
         opened = opening.open_for_writing(settings, clock)
         appender = cls(settings, opened, clock, observer or Observer(), deliver or _call_each)
         try:
+            if opened.ledger.first_schema:
+                opened.add_to_schema()
             appender._writer.turn([Job((), opened.events, None)])
             if settings.exact:
                 opened.ledger.pen.know_tags()
@@ -112,6 +116,16 @@ class Appender:
         return self._writer.pen.tip
 
     @property
+    def published(self) -> tuple[Tip, str] | None:
+        """The newest checkpoint that this run has kept: the head, and the note of it."""
+        return self._writer.published
+
+    @property
+    def records(self) -> int:
+        """Records of senders that this run has stored so far."""
+        return self._writer.records
+
+    @property
     def waiting(self) -> int:
         """Records that wait for the writer, for the metrics."""
         return self._waiting.records
@@ -119,6 +133,7 @@ class Appender:
     def status(self) -> Status:
         """Whether records can be stored now, and if not, why."""
         reason = self._writer.trouble
+        reason = reason or self._held_back
         if self._closing:
             reason = "shutting down"
         if self._fatal is not None:
@@ -138,6 +153,24 @@ class Appender:
         """Queue an own record for a caller that waits until it is durable (a read)."""
         self._refuse_if_out_of_service()
         self._waiting.put(Job((), ((event, fields),), done))
+
+    def publish(self, done: Done) -> None:
+        """Keep the newest head as a checkpoint; `done` is given it as `Appended.note`.
+
+        Raises LedgerBusy, LedgerUnavailable, ShuttingDown.
+        """
+        if self._closing or self._writer.trouble:
+            self._refuse_if_out_of_service()
+        self._waiting.put(Job((), (), done, publish=True))
+
+    def keep_anchored(self, answers: Sequence[Anchored]) -> None:
+        """Keep what anchors gave back for a checkpoint, with the next group."""
+        if not self._waiting.put_own(Job((), (), None, anchored=tuple(answers))):
+            _log.error("answers of anchors are lost: too many own records wait for the ledger")
+
+    def hold_back(self, reason: str) -> None:
+        """Take no more requests, for this reason, until called with ""."""
+        self._held_back = reason
 
     def append(self, drafts: Sequence[Draft], timeout_seconds: float = 30.0) -> Appended:
         """Submit and wait; returns once the records are durable."""
@@ -197,8 +230,8 @@ class Appender:
     def _refuse_if_out_of_service(self) -> None:
         if self._closing and self._fatal is None:
             raise ShuttingDown("the service is stopping; send again")
-        if self._writer.trouble:
-            raise LedgerUnavailable(self._writer.trouble)
+        if reason := self._writer.trouble or self._held_back:
+            raise LedgerUnavailable(reason)
 
     def _run(self) -> None:
         try:
@@ -219,6 +252,7 @@ class Appender:
                 writer.turn(jobs)
         writer.turn([], beat=True)
         writer.turn([Job((), (("stop", {}),), None)])
+        writer.turn([Job((), (), None, publish=True)])
         if writer.trouble:
             self._remark = f"`stop` could not be recorded: {writer.trouble}"
         left = closing.leave_wal(connection, writer.pen.guard)

@@ -105,6 +105,26 @@ def load(files: LedgerFiles, named: VerifierKey) -> Keys:
     return Keys(signer, dedup)
 
 
+def load_log_signer(files: LedgerFiles, named: str) -> SignerKey | None:
+    """The log key that the ledger names, None if its file is gone: then its line is missing.
+
+    Raises LedgerError if the file holds another key, or none.
+    """
+    if not files.logkey.exists():
+        return None
+    pem = _read(files.logkey, "the log key, which adds a line to published checkpoints")
+    try:
+        signer = SignerKey.from_pem(named.partition("+")[0], pem)
+    except (NoteError, ValueError) as exc:
+        raise LedgerError(f"{files.logkey}: {exc}. Restore it from a backup") from exc
+    if str(signer.verifier) != named:
+        raise LedgerError(
+            f"{files.logkey}: is the key {signer.verifier}, the ledger names {named} as its log key."
+            " Restore the one that belongs to this ledger"
+        )
+    return signer
+
+
 def read_vkey(files: LedgerFiles) -> VerifierKey | None:
     """The verifier key beside the ledger, or None if there is no such file."""
     try:

@@ -46,6 +46,7 @@ class Appended(NamedTuple):
     conflicts: int
     tip: Tip
     kept: tuple[Kept, ...] = ()  # of a request of `/v1/audit`: where each of its records stands
+    note: str = ""  # of a publication: the checkpoint as a signed note
 
 
 Done = Callable[[Appended | Exception], None]
@@ -121,3 +122,5 @@ class Job(NamedTuple):
     events: Sequence[tuple[str, Mapping[str, Any]]]  # own records, made in the writer thread
     done: Done | None
     exact: bool = False  # of `/v1/audit`: each record id once, or nothing of the request
+    publish: bool = False  # the head of this group is kept as a checkpoint
+    anchored: Sequence[Any] = ()  # `notary.Anchored`: what anchors gave back

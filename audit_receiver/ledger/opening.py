@@ -27,6 +27,13 @@ class Opening(NamedTuple):
     created: bool
     warnings: list[str]
 
+    def add_to_schema(self) -> None:
+        """Bring a ledger of the first schema to the present one. Raises LedgerError."""
+        now = self.watch.read()
+        if reason := self.watch.refusal(now):
+            raise LedgerError(f"the ledger's schema has to be added to, and cannot: {reason}")
+        self.ledger.pen.add_to_schema(now)
+
 
 def open_for_writing(settings: LedgerSettings, clock: Clock) -> Opening:
     """Lock the ledger, create it if it is missing and may be, check it."""

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from audit_receiver.errors import Conflict, LedgerFatal, LedgerUnavailable
-from audit_receiver.ledger import database, dedup, exact, trouble
+from audit_receiver.ledger import database, dedup, exact, notary, trouble
 from audit_receiver.ledger.clockwatch import Reading
 from audit_receiver.ledger.counters import Counters, Tallies
 from audit_receiver.ledger.dedup import Key, Known
@@ -21,6 +21,7 @@ from audit_receiver.ledger.group import End, Group, Placed, keys_of
 from audit_receiver.ledger.guard import FileGuard, Sizes
 from audit_receiver.ledger.keys import Keys
 from audit_receiver.ledger.model import Job, Tip
+from audit_receiver.ledger.notary import Notary
 from audit_receiver.ledger.seen import Seen
 from audit_receiver.ledger.streams import Streams
 from audit_receiver.record.model import Draft
@@ -57,6 +58,7 @@ class Written(NamedTuple):
     incidents: list[str]
     seconds: float  # BEGIN to the return of COMMIT
     breaks: list[str]  # flags of producers' sequences that do not go on as they should
+    note: str  # the checkpoint, if one was asked for
 
 
 class Pen:
@@ -73,6 +75,7 @@ class Pen:
         tallies: Tallies,
         counters: Counters,
         guard: FileGuard,
+        log: Notary,
     ) -> None:
         self.connection = connection
         self.tip = tip
@@ -80,6 +83,7 @@ class Pen:
         self.tallies = tallies
         self.guard = guard
         self._keys = keys
+        self._notary = log
         self._epoch = epoch
         self._frontier = frontier
         self._counters = counters
@@ -87,8 +91,17 @@ class Pen:
         self._streams = Streams()
         self._seen: Seen | None = None  # of use for `/v1/audit` only
 
-    def write(self, jobs: Sequence[Job], now: Reading, held: bool, beat: bool = False) -> Written:
+    def write(
+        self,
+        jobs: Sequence[Job],
+        now: Reading,
+        held: bool,
+        beat: bool = False,
+        schema: Sequence[str] = (),
+    ) -> Written:
         """Commit these requests (and a heartbeat) as one transaction; returns once it is durable.
+
+        `schema` are statements that add to the schema; a `schema` entry among `jobs` tells of them.
 
         Raises LedgerUnavailable (nothing was acknowledged, try later), LedgerFatal (end the
         process), or whatever was wrong with the data. In each case nothing of it is in the ledger,
@@ -108,12 +121,15 @@ class Pen:
                 self._streams.branch(),
             )
             foreign = self._check_unchanged(group)
+            for statement in schema:
+                self.connection.execute(statement)
             placed = self._place(group, jobs)
             if taken is not None:
                 group.heartbeat(taken)
             tip = self.tip
             if group.rows:
                 tip = insert(self.connection, group, self._keys.signer, tip.origin, self._epoch)
+            note = self._outside(jobs, tip)
             committing = True
             self.connection.execute("COMMIT")
             seconds = time.perf_counter() - begun
@@ -133,13 +149,29 @@ class Pen:
             self._seen.add(group.tags)
         self._counters.add(group.counted)
         sizes = self.guard.check()  # after COMMIT, before the acknowledgement
-        return Written(placed, entries, sizes, group.incidents, seconds, group.streams.breaks)
+        return Written(placed, entries, sizes, group.incidents, seconds, group.streams.breaks, note)
+
+    def add_to_schema(self, now: Reading) -> None:
+        """Give a ledger of the first schema what came to it since, and say so in the ledger."""
+        fields = {"old": database.FIRST_SCHEMA_SHA3, "new": database.SCHEMA_SHA3}
+        job = Job((), (("schema", fields),), None)
+        self.write([job], now, held=False, schema=database.additions())
 
     def know_tags(self) -> Seen:
         """The filter of tags; the first call reads them all, 1.5 s for a million entries."""
         if self._seen is None:
             self._seen = Seen.of(self.connection, self.end.size)
         return self._seen
+
+    def _outside(self, jobs: Sequence[Job], tip: Tip) -> str:
+        """Keep the head as a checkpoint, and what anchors gave back, where the jobs ask for it."""
+        note = ""
+        for job in jobs:
+            if job.publish:
+                note = note or self._notary.publish(self.connection, tip)
+            if job.anchored:
+                notary.keep(self.connection, job.anchored)
+        return note
 
     def _check_unchanged(self, group: Group) -> int:
         """The ledger is as we left it, or nothing is written. Returns SQLite's data_version."""

@@ -20,6 +20,7 @@ from audit_receiver.ledger.group import End
 from audit_receiver.ledger.guard import FileGuard
 from audit_receiver.ledger.keys import LedgerFiles
 from audit_receiver.ledger.model import Tip
+from audit_receiver.ledger.notary import Notary
 from audit_receiver.record import timestamp
 from audit_receiver.tlog.chain import GENESIS_PREV
 from audit_receiver.tlog.checkpoint import head_text
@@ -69,7 +70,16 @@ def _open(connection: sqlite3.Connection, files: LedgerFiles) -> Opened:
     start, stop = _last(connection, "ledger.start"), _last(connection, "ledger.stop")
     return Opened(
         pen=pen.Pen(
-            connection, found, tip, epoch, end, frontier, tallies, counters, FileGuard(path)
+            connection,
+            found,
+            tip,
+            epoch,
+            end,
+            frontier,
+            tallies,
+            counters,
+            FileGuard(path),
+            Notary(keys.load_log_signer(files, _log_vkey(connection, tip.origin))),
         ),
         counters=counters,
         vkey=vkey,
@@ -113,6 +123,13 @@ def _check_genesis(connection: sqlite3.Connection, path: Path) -> VerifierKey:
     if vkey.name != event.get("origin"):
         raise IntegrityError(f"{path}: the genesis names two origins. {_KEEP}")
     return vkey
+
+
+def _log_vkey(connection: sqlite3.Connection, origin: str) -> str:
+    """The log key that the newest incarnation names."""
+    recovered = _event(connection, _last(connection, "ledger.recover"))
+    event = recovered if recovered.get("origin") == origin else _event(connection, 0)
+    return str(event.get("log_vkey"))
 
 
 def _check_tip(

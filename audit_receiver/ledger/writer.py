@@ -49,6 +49,8 @@ class Writer:
         self.pen = pen
         self.trouble = ""  # why the ledger is out of service, "" if it is not
         self._told: set[str] = set()  # kinds of reasons of this episode that the observer knows
+        self.records = 0  # records of senders that this run has stored
+        self.published: tuple[Tip, str] | None = None  # the newest checkpoint that it has kept
         self._own: list[Job] = []  # own records that are not durable yet
         self._watch = watch
         self._observer = observer
@@ -170,11 +172,14 @@ class Writer:
     def _after_commit(self, jobs: list[Job], written: Written, now: Reading) -> None:
         self._watch.committed(now, self.pen.end.last_received)
         tip = self.pen.tip
-        results: Delivery = [
-            (job.done, placed if isinstance(placed, Conflict) else _appended(placed, tip))
-            for job, placed in zip(jobs, written.placed, strict=True)
-            if job.done is not None
-        ]
+        if written.note:
+            self.published = tip, written.note
+        results: Delivery = []
+        for job, placed in zip(jobs, written.placed, strict=True):
+            if job.drafts and isinstance(placed, Placed):
+                self.records += placed.stored
+            if job.done is not None:
+                results.append((job.done, _answer(job, placed, tip, written.note)))
         self._hand_over(results)
         commit = Commit(written.seconds, written.entries, tip.size, now.wall, *written.sizes)
         self._observer.committed(commit)
@@ -246,5 +251,7 @@ class Writer:
         return Job((), (("incident", fields),), None)
 
 
-def _appended(placed: Placed, tip: Tip) -> Appended:
-    return Appended(*placed[:5], tip, placed.kept)
+def _answer(job: Job, placed: Placed | Conflict, tip: Tip, note: str) -> Appended | Exception:
+    if isinstance(placed, Conflict):
+        return placed
+    return Appended(*placed[:5], tip, placed.kept, note if job.publish else "")
