@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import uvloop
@@ -22,9 +23,16 @@ from audit_receiver.doors import Doors, rule_of
 from audit_receiver.errors import ConfigError, IntegrityError, LedgerError
 from audit_receiver.ledger.appender import Appender, Clock, Commit, LedgerSettings, Observer
 from audit_receiver.ledger.async_reader import AsyncReader
+from audit_receiver.ledger.outside import Known
+from audit_receiver.publishing import Anchors
 from audit_receiver.receive.intake import deliver_to
 from audit_receiver.receive.reads import ReadsDoor, socket_path
-from audit_receiver.web.ops import OpsServer, health_routes, metrics_routes
+from audit_receiver.web.ops import (
+    OpsServer,
+    checkpoint_routes,
+    health_routes,
+    metrics_routes,
+)
 
 STOPPED, DOES_NOT_HOLD, CANNOT_START = 0, 1, 2
 # The writer takes the interpreter back after every statement of a commit; with Python's own 5 ms it
@@ -106,7 +114,8 @@ class _Observer(Observer):
 
     def committed(self, commit: Commit) -> None:
         telemetry.COMMIT_SECONDS.observe(commit.seconds)
-        telemetry.GROUP_RECORDS.observe(commit.entries)
+        if commit.entries:  # a checkpoint alone is no group
+            telemetry.GROUP_RECORDS.observe(commit.entries)
         telemetry.LEDGER_ENTRIES.set(commit.size)
         telemetry.LEDGER_BYTES.set(commit.ledger_bytes)
         telemetry.WAL_BYTES.set(commit.wal_bytes)
@@ -146,13 +155,18 @@ class _Service:
             loop.add_signal_handler(name, self._end, STOPPED)
         self._announce(f"audit-receiver {__version__}")
         end = _threadsafe(loop, self._end)
-        settings = ledger_settings(self._config, self._accept_clock)
-        appender = Appender.open(settings, system_clock(), _Observer(end), deliver_to(loop))
-        self._tell_ledger(appender)
         async with contextlib.AsyncExitStack() as stack:
+            anchors = Anchors(self._config)
+            stack.push_async_callback(self._finish, anchors)
+            settings = ledger_settings(self._config, self._accept_clock)
+            settings = replace(settings, known=await self._known_outside(anchors))
+            appender = Appender.open(settings, system_clock(), _Observer(end), deliver_to(loop))
             stack.push_async_callback(self._close, appender)
+            self._tell_ledger(appender)
+            anchors.start(appender, time.time_ns)
+            stack.push_async_callback(anchors.stop)
             try:
-                await self._open_doors(appender, stack)
+                await self._open_doors(appender, anchors, stack)
             except OSError as error:
                 self._announce(f"audit-receiver: {error}. Stop what uses it or change the endpoint")
                 return CANNOT_START
@@ -164,13 +178,25 @@ class _Service:
             self._announce("stopping: finishing what is in flight")
         return self._code
 
-    async def _open_doors(self, appender: Appender, stack: contextlib.AsyncExitStack) -> None:
+    async def _known_outside(self, anchors: Anchors) -> list[Known]:
+        """What anchors know of the ledger; one that cannot be asked does not stop the start."""
+        known, unasked = await anchors.newest()
+        for warning in unasked:
+            self._announce(f"warning: {warning}")
+        return known
+
+    async def _open_doors(
+        self, appender: Appender, anchors: Anchors, stack: contextlib.AsyncExitStack
+    ) -> None:
         config, listens = self._config, self._config.telemetry
         reads = ReadsDoor(appender, socket_path(config.ledger.path))
         await reads.start()
         stack.push_async_callback(reads.stop)
         if listens.health is not None:
-            routes = health_routes(lambda: self._readiness(appender))
+            routes = {
+                **health_routes(lambda: self._readiness(appender), anchors.states),
+                **checkpoint_routes(lambda: appender.published[1] if appender.published else ""),
+            }
             await self._ops("health", routes, listens.health.endpoint, stack)
         if listens.metrics is not None:
             telemetry.QUEUE_RECORDS.set_function(lambda: appender.waiting)
@@ -217,6 +243,11 @@ class _Service:
         remark = await loop.run_in_executor(None, appender.close, left)
         if remark:
             self._announce(f"audit-receiver: {remark}")
+
+    async def _finish(self, anchors: Anchors) -> None:
+        """Whoever keeps checkpoints gets the one over `stop`."""
+        if left := await anchors.finish():
+            self._announce(f"warning: {left}")
         self._announce("stopped")
 
     def _end(self, code: int) -> None:

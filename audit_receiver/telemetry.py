@@ -80,3 +80,33 @@ INCIDENTS = Counter(
     ["incident"],
     registry=REGISTRY,
 )
+CHECKPOINTS = Counter(
+    "audit_receiver_checkpoints", "Tree heads published as checkpoints.", registry=REGISTRY
+)
+CHECKPOINT_SIZE = Gauge(
+    "audit_receiver_checkpoint_size", "Size of the newest published checkpoint.", registry=REGISTRY
+)
+ANCHOR_ATTEMPTS = Counter(
+    "audit_receiver_anchor_attempts",
+    "Attempts to have a checkpoint kept outside, by result: kept, failed, conflict.",
+    ["anchor", "result"],
+    registry=REGISTRY,
+)
+ANCHOR_UP = Gauge(
+    "audit_receiver_anchor_up",
+    "Whether the anchor kept the last checkpoint that it was given.",
+    ["anchor"],
+    registry=REGISTRY,
+)
+ANCHOR_SIZE = Gauge(
+    "audit_receiver_anchor_size",
+    "Size of the newest checkpoint that the anchor keeps.",
+    ["anchor"],
+    registry=REGISTRY,
+)
+ANCHOR_LAG = Gauge(
+    "audit_receiver_anchor_lag_seconds",
+    "How long records have been waiting to be covered by the anchor.",
+    ["anchor"],
+    registry=REGISTRY,
+)

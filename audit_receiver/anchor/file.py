@@ -8,6 +8,7 @@ root from more.
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +27,9 @@ class FileAnchor:
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
         self._path = path
+        # One thread of its own: an attempt that hangs (a dead network share) blocks the next one
+        # of this anchor, and nothing else.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"anchor-{name}")
 
     async def publish(self, published: Published) -> Sequence[Token]:
         """Append and sync. Raises AnchorError with what the file system says."""
@@ -38,10 +42,11 @@ class FileAnchor:
 
     async def close(self) -> None:
         """The file is open only while it is written."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _in_thread(self, call: Callable[[], _T]) -> _T:
         try:
-            return await asyncio.to_thread(call)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, call)
         except OSError as exc:
             raise AnchorError(f"{self._path}: {exc.strerror or exc}") from exc
 

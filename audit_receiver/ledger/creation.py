@@ -101,5 +101,7 @@ def _genesis_fields(
         "select_digest": settings.select_digest,
         "retention": settings.retention,
         "previous": None,
+        "lost": [],
+        "reason": "",
         "version": settings.version,
     }

@@ -119,8 +119,8 @@ def load_log_signer(files: LedgerFiles, named: str) -> SignerKey | None:
         raise LedgerError(f"{files.logkey}: {exc}. Restore it from a backup") from exc
     if str(signer.verifier) != named:
         raise LedgerError(
-            f"{files.logkey}: is the key {signer.verifier}, the ledger names {named} as its log key."
-            " Restore the one that belongs to this ledger"
+            f"{files.logkey}: is the key {signer.verifier}, the ledger names {named} as its log"
+            " key. Restore the one that belongs to this ledger"
         )
     return signer
 

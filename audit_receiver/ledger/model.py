@@ -113,6 +113,7 @@ class LedgerSettings:
     retention: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)  # public form, secrets as digests
     config_digest: str = ""
+    known: Sequence[Any] = ()  # `outside.Known`: what anchors know of this ledger
 
 
 class Job(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from audit_receiver.errors import LedgerError
-from audit_receiver.ledger import creation, keys, startup
+from audit_receiver.ledger import creation, keys, outside, startup
 from audit_receiver.ledger.clockwatch import ClockWatch
 from audit_receiver.ledger.keys import LedgerFiles
 from audit_receiver.ledger.lock import WriterLock
@@ -48,8 +48,9 @@ def open_for_writing(settings: LedgerSettings, clock: Clock) -> Opening:
     try:
         created = not files.ledger.exists()
         if created:
+            outside.refuse_if_known(files.ledger, settings.known)
             creation.create_ledger(settings, files, clock.wall())
-        opened = startup.open_ledger(files)
+        opened = startup.open_ledger(files, settings.known)
         watch = ClockWatch(clock, opened.pen.end.last_received, settings.accept_clock)
         events = tuple(_start_events(settings, opened, clock))
         return Opening(lock, opened, watch, events, created, keys.loose_permissions(files))

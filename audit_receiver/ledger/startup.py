@@ -7,14 +7,14 @@ know that what we append continues what was signed. `verify` checks the rest.
 import hashlib
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from audit_receiver.errors import IntegrityError, LedgerError
-from audit_receiver.ledger import database, keys, pen
+from audit_receiver.ledger import database, keys, outside, pen
 from audit_receiver.ledger.counters import Counted, Counters, Tallies
 from audit_receiver.ledger.group import End
 from audit_receiver.ledger.guard import FileGuard
@@ -39,14 +39,16 @@ class Opened(NamedTuple):
     first_schema: bool  # it was made before there were published checkpoints
 
 
-def open_ledger(files: LedgerFiles) -> Opened:
-    """Check and open an existing ledger. Call under the lock.
+def open_ledger(files: LedgerFiles, known: Sequence[outside.Known] = ()) -> Opened:
+    """Check and open an existing ledger. Call under the lock. `known` is what anchors know of it.
 
     Raises LedgerError (it cannot be used as asked, exit 2), IntegrityError (does not hold, exit 1).
     """
     connection = database.open_writer(files.ledger)
     try:
-        return _open(connection, files)
+        opened = _open(connection, files)
+        _compare_outside(connection, files.ledger, opened.pen.tip, known)
+        return opened
     except sqlite3.Error as exc:
         connection.close()
         raise IntegrityError(
@@ -167,6 +169,48 @@ def _check_tip(
 def _restore_tree(connection: sqlite3.Connection, path: Path, tip: Tip) -> Frontier:
     """The tree's right edge from nodes and tail; it must give the signed root."""
 
+    frontier = _tree(connection, path, tip.size)
+    if frontier.root() != tip.root:
+        raise IntegrityError(
+            f"{path}: the newest entries do not give the signed root (size {tip.size}). {_KEEP}"
+        )
+    return frontier
+
+
+def _compare_outside(
+    connection: sqlite3.Connection, path: Path, tip: Tip, known: Sequence[outside.Known]
+) -> None:
+    """The published checkpoints that are kept here, and what anchors know, against the entries."""
+    genesis = _event(connection, 0)
+    recovered = [(seq, _event(connection, seq)) for seq in _all(connection, "ledger.recover")]
+    begun = [genesis, *(event for _, event in recovered)]
+    ends = [*(seq for seq, _ in recovered), None]
+    previous = genesis.get("previous")
+    outside.compare(
+        path,
+        tip.size,
+        [*_kept_here(connection), *known],
+        [
+            outside.Incarnation(str(event.get("origin")), end)
+            for event, end in zip(begun, ends, strict=True)
+        ],
+        [one for event in begun for one in event.get("lost") or ()],
+        lambda size: _tree(connection, path, size).root(),
+        str(previous.get("origin")) if isinstance(previous, dict) else "",
+    )
+
+
+def _kept_here(connection: sqlite3.Connection) -> list[outside.Known]:
+    """The newest checkpoint in the ledger itself; who only cuts entries off leaves it behind."""
+    if _schema_digest(connection) == database.FIRST_SCHEMA_SHA3:
+        return []
+    row = connection.execute("SELECT note FROM main.checkpoint ORDER BY size DESC LIMIT 1")
+    return [outside.Known("`checkpoint`, the ledger's own table,", str(note)) for (note,) in row]
+
+
+def _tree(connection: sqlite3.Connection, path: Path, size: int) -> Frontier:
+    """The tree at a size, from the nodes and the entries behind them."""
+
     def node(level: int, idx: int) -> bytes:
         row = connection.execute(
             "SELECT hash FROM main.node WHERE level = ? AND idx = ?", (level, idx)
@@ -183,12 +227,7 @@ def _restore_tree(connection: sqlite3.Connection, path: Path, tip: Tip) -> Front
             raise IntegrityError(f"{path}: entries are missing in {first}..{end - 1}. {_KEEP}")
         return [leaf_hash(str(header).encode()) for (header,) in rows]
 
-    frontier = Frontier.restore(tip.size, node, leaves)
-    if frontier.root() != tip.root:
-        raise IntegrityError(
-            f"{path}: the newest entries do not give the signed root (size {tip.size}). {_KEEP}"
-        )
-    return frontier
+    return Frontier.restore(size, node, leaves)
 
 
 def _recount(connection: sqlite3.Connection, first: int) -> Tallies:
@@ -222,6 +261,15 @@ def _last(connection: sqlite3.Connection, action: str) -> int | None:
         (action,),
     ).fetchone()
     return None if row is None else int(row[0])
+
+
+def _all(connection: sqlite3.Connection, action: str) -> list[int]:
+    """The seq of every own record of this kind, in order."""
+    rows = connection.execute(
+        "SELECT seq FROM main.entry INDEXED BY entry_action WHERE action = ? AND kind = 'ledger'",
+        (action,),  # ordered here: asked for its order, SQLite would walk through all entries
+    )
+    return sorted(seq for (seq,) in rows)
 
 
 def _event(connection: sqlite3.Connection, seq: int | None) -> dict[str, Any]:

@@ -8,6 +8,8 @@ EVENTS: dict[str, dict[str, str]] = {
     "genesis": {
         "hashes": "which hash is used for what: body, chain, head, tree",
         "log_vkey": "verifier key of the log key, which signs published checkpoints besides",
+        "lost": "{anchor, origin, size, root} of each checkpoint of a lost ledger in its place",
+        "reason": "why it was begun in place of a lost one, empty if it was not",
         "origin": "the tree's name, `<name>/<incarnation>`, first line of every head",
         "previous": "origin, size, root, last hash of the ledger that this one continues, or null",
         "retention": "how long bodies are kept, {} where nothing is decided",
@@ -78,6 +80,10 @@ INCIDENTS: dict[str, dict[str, str]] = {
     "conflict": {"entries": "[seq, seq of the entry that it contradicts] for each"},
     "refused_conflict": {
         "records": "[record id, integrity hash that is kept, integrity hash that came] for each"
+    },
+    "anchor_conflict": {
+        "anchor": "which one holds another history of this ledger",
+        "reason": "what it says",
     },
     "foreign_write": {
         "reason": "what is not as we left it",

@@ -1,7 +1,8 @@
-"""What operators' machines ask: /healthz, /readyz, /metrics; GET only, on their own endpoints."""
+"""What machines ask: /healthz, /readyz, /checkpoint, /metrics; GET only, on own endpoints."""
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -40,8 +41,13 @@ class OpsServer:
         await self._runner.cleanup()
 
 
-def health_routes(readiness: Readiness) -> dict[str, Handler]:
-    """/healthz: the process lives. /readyz: records can be stored now, or the reason why not."""
+def health_routes(
+    readiness: Readiness, anchors: Callable[[], list[dict[str, Any]]] = list
+) -> dict[str, Handler]:
+    """/healthz: the process lives. /readyz: records can be stored now, or the reason why not.
+
+    How the anchors stand is told in either case; it does not decide.
+    """
 
     async def healthz(_: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "alive"})
@@ -52,11 +58,24 @@ def health_routes(readiness: Readiness) -> dict[str, Handler]:
         except Exception as error:  # a probe that gets 500 would not learn why
             _log.exception("readiness could not be found out")
             reason, entries = f"readiness could not be found out: {error!r}", 0
+        more = {"anchors": found} if (found := anchors()) else {}
         if not reason:
-            return web.json_response({"status": "ready", "entries": entries})
-        return web.json_response({"status": "not ready", "reason": reason}, status=503)
+            return web.json_response({"status": "ready", "entries": entries, **more})
+        return web.json_response({"status": "not ready", "reason": reason, **more}, status=503)
 
     return {"/healthz": healthz, "/readyz": readyz}
+
+
+def checkpoint_routes(newest: Callable[[], str]) -> dict[str, Handler]:
+    """/checkpoint: the newest published checkpoint as a signed note (C2SP tlog-checkpoint)."""
+
+    async def checkpoint(_: web.Request) -> web.StreamResponse:
+        note = newest()
+        if not note:
+            return web.Response(text="nothing is published yet\n", status=404)
+        return web.Response(text=note, headers={"Cache-Control": "no-cache"})
+
+    return {"/checkpoint": checkpoint}
 
 
 def metrics_routes(refresh: Callable[[], None]) -> dict[str, Handler]:

@@ -35,6 +35,7 @@ class Running:
         base = {
             "receivers": {"otlp": {"protocols": {"grpc": ANY_PORT, "http": ANY_PORT}}},
             "ledger": {"path": str(self.ledger), "disk_reserve": 0, "drain": "5s"},
+            "anchors": {"file": {"path": str(folder / "anchor" / "checkpoints.txt")}},
             "telemetry": {"health": ANY_PORT, "metrics": ANY_PORT},
         }
         self.config = Config.model_validate(merged(base, over))

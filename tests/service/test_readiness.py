@@ -26,7 +26,22 @@ async def test_a_new_ledger_is_ready_and_says_how_many_entries_it_has(tmp_path: 
         with sqlite3.connect(f"file:{run.ledger}?mode=ro", uri=True) as connection:
             [(entries,)] = connection.execute("SELECT count(*) FROM entry").fetchall()
         connection.close()
-        assert (answer.status, answer.body) == (200, {"status": "ready", "entries": entries})
+        told = {"status": answer.body["status"], "entries": answer.body["entries"]}
+        assert (answer.status, told) == (200, {"status": "ready", "entries": entries})
+
+
+async def test_readiness_tells_how_each_anchor_stands(tmp_path: Path) -> None:
+    async with running(tmp_path) as run, asyncio.timeout(10):
+        while True:
+            [anchor] = (await run.get("/readyz")).body["anchors"]
+            if anchor["state"] == "on":
+                break
+            await asyncio.sleep(0.02)
+        note = (tmp_path / "anchor" / "checkpoints.txt").read_text().split("=\n")[0]
+        assert anchor["size"] == int(note.split("\n")[1]) > 0
+        assert (anchor["anchor"], anchor["reason"]) == ("file", "")
+        checkpoint = await run.get("/checkpoint")
+        assert (checkpoint.status, checkpoint.body) == (200, note)
 
 
 async def test_a_ledger_that_cannot_be_opened_is_503_with_the_reason(tmp_path: Path) -> None:
