@@ -37,15 +37,23 @@ async def test_readiness_tells_how_each_anchor_stands(tmp_path: Path) -> None:
             if anchor["state"] == "on":
                 break
             await asyncio.sleep(0.02)
-        note = (tmp_path / "anchor" / "checkpoints.txt").read_text().split("=\n")[0]
+        note = (tmp_path / "anchor" / "checkpoints.txt").read_text().split("\n=\n")[0] + "\n"
         assert anchor["size"] == int(note.split("\n")[1]) > 0
         assert (anchor["anchor"], anchor["reason"]) == ("file", "")
         checkpoint = await run.get("/checkpoint")
         assert (checkpoint.status, checkpoint.body) == (200, note)
 
 
+async def settled(run: Running) -> None:
+    """Wait until genesis, start, config and anchor are written: then nothing is for a minute."""
+    async with asyncio.timeout(10):
+        while (await run.get("/readyz")).body.get("entries") != 4:
+            await asyncio.sleep(0.02)
+
+
 async def test_a_ledger_that_cannot_be_opened_is_503_with_the_reason(tmp_path: Path) -> None:
     async with running(tmp_path) as run:
+        await settled(run)
         away = run.ledger.rename(run.ledger.with_name("away"))
         gone = await run.get("/readyz")
         assert (gone.status, "there is no ledger" in gone.body["reason"]) == (503, True)
