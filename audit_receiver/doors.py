@@ -8,6 +8,7 @@ from typing import Any
 
 from audit_receiver.config.endpoint import Endpoint
 from audit_receiver.config.model import MIB, Config, Grpc, Http, Tls
+from audit_receiver.ledger import redaction_key
 from audit_receiver.ledger.appender import Appender
 from audit_receiver.otlp.codec import Limits
 from audit_receiver.receive import audit, tls
@@ -21,7 +22,10 @@ from audit_receiver.receive.listening import Place
 from audit_receiver.receive.signatures import Producers, load
 from audit_receiver.receive.tokens import Tokens
 from audit_receiver.record.normalise import Vocabulary
+from audit_receiver.record.redact import Matcher, RedactionRule, digest
+from audit_receiver.record.redaction import Redactor
 from audit_receiver.record.select import Rule
+from audit_receiver.telemetry import REDACTED
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +45,7 @@ class Doors:
             Budget(otlp.limits.in_flight_bytes),
             otlp.limits.deadline,
             _producers(otlp.producer_keys),
+            redactor_of(config),
         )
 
     async def open(self) -> None:
@@ -125,6 +130,30 @@ def rule_of(config: Config) -> Rule:
     """The selection rule that a configuration asks for."""
     select = config.select
     return Rule(select.attributes, select.except_, select.names)
+
+
+def redactor_of(config: Config) -> Redactor | None:
+    """The rules of redaction of a configuration, None where there are none.
+
+    Raises LedgerError if values are to be hashed and the key for it cannot be had.
+    """
+    given = config.redact
+    if not (given.defaults or given.rules):
+        return None
+    rules = [RedactionRule(rule.action, rule.keys, rule.values) for rule in given.rules]
+    hashes = any(rule.action == "hash" for rule in rules)
+    key = redaction_key.load_or_make(config.ledger.path) if hashes else b""
+    matcher = Matcher(rules, given.except_, given.defaults, key)
+    return Redactor(matcher, lambda action: REDACTED.labels(action).inc())
+
+
+def redact_digest(config: Config) -> str:
+    """The digest of the rules of redaction, "" where there are none."""
+    given = config.redact
+    if not (given.defaults or given.rules):
+        return ""
+    rules = [RedactionRule(rule.action, rule.keys, rule.values) for rule in given.rules]
+    return digest(rules, given.except_, given.defaults)
 
 
 def _vocabulary(config: Config) -> Vocabulary:

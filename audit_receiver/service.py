@@ -19,7 +19,7 @@ import uvloop
 from audit_receiver import __version__, telemetry
 from audit_receiver.config.endpoint import Endpoint
 from audit_receiver.config.model import Config, Grpc, Http
-from audit_receiver.doors import Doors, rule_of
+from audit_receiver.doors import Doors, redact_digest, rule_of
 from audit_receiver.errors import ConfigError, IntegrityError, LedgerError
 from audit_receiver.ledger.appender import Appender, Clock, Commit, LedgerSettings, Observer
 from audit_receiver.ledger.async_reader import AsyncReader
@@ -103,6 +103,7 @@ def ledger_settings(config: Config, accept_clock: bool = False) -> LedgerSetting
         select_digest=rule.digest(),
         config=config.public(),
         config_digest=config.digest(),
+        redact_digest=redact_digest(config),
     )
 
 

@@ -44,6 +44,12 @@ BROKEN_SEQUENCES = Counter(
     ["flag"],
     registry=REGISTRY,
 )
+REDACTED = Counter(
+    "audit_receiver_redacted",
+    "Values taken out of records before recording, by action: drop, hash, mask.",
+    ["action"],
+    registry=REGISTRY,
+)
 COMMIT_SECONDS = Histogram(
     "audit_receiver_commit_seconds",
     "Time of one ledger transaction, BEGIN to the return of COMMIT.",

@@ -12,7 +12,7 @@ from audit_receiver.config.endpoint import Endpoint
 from audit_receiver.config.model import MIB, Config
 
 # The files beside a ledger, which are named after it; a test holds them against the ledger's own.
-TAKEN = frozenset({".key", ".vkey", ".logkey", ".dedup", ".lock", ".sock", ".creating"})
+TAKEN = frozenset({".key", ".vkey", ".logkey", ".dedup", ".redact", ".lock", ".sock", ".creating"})
 _OTLP = "receivers.otlp"
 _INSECURE = f"{_OTLP}.allow_insecure_bind"
 

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from audit_receiver.config.anchors import DEFAULT_ANCHORS, AnyAnchor, with_types
 from audit_receiver.config.endpoint import Endpoint, parse_endpoint, parse_endpoints
+from audit_receiver.config.redact import Redact
 from audit_receiver.config.section import Section
 from audit_receiver.config.values import (
     Duration,
@@ -202,6 +203,7 @@ class Config(Section):
     receivers: Receivers = Receivers()
     select: Select = Select()
     fields: dict[Literal[FIELDS], Globs] = Field(default_factory=dict)  # type: ignore[valid-type]
+    redact: Redact = Redact()
     ledger: Ledger = Ledger()
     checkpoints: Checkpoints = Checkpoints()
     anchors: dict[str, AnyAnchor] = DEFAULT_ANCHORS

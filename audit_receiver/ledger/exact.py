@@ -83,7 +83,7 @@ def plan(
         if held is None:
             new.append(place)
         elif held.integrity_hash in ("", digest):  # "": erased since, so nobody can tell
-            kept[place] = held._replace(integrity_hash=digest)
+            kept[place] = held._replace(integrity_hash=draft.integrity_hash or digest)
         else:
             conflicts.append((record_id, held.integrity_hash, digest))
     if conflicts:

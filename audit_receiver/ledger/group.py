@@ -123,7 +123,7 @@ class Group:
             seq = self._append(draft, key[1], self._flags, None)
             self.counted.stored(draft.service, conflict=False)
             known.setdefault(key, []).append(Known(seq, draft.body, repeats=False))
-            digest = integrity.digest(orjson.loads(draft.body))
+            digest = draft.integrity_hash or integrity.digest(orjson.loads(draft.body))
             stored[place] = Kept(seq, received, digest, is_new=True)
         number, new = len(drafts), len(stored)
         for draft in (drafts[place] for place in planned.kept):

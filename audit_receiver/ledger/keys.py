@@ -23,6 +23,7 @@ class LedgerFiles:
     vkey: Path
     logkey: Path
     dedup: Path
+    redact: Path
     lock: Path
     socket: Path
     draft: Path  # the ledger while it is being created
@@ -30,7 +31,16 @@ class LedgerFiles:
     @classmethod
     def beside(cls, ledger: Path, key: Path | None = None) -> "LedgerFiles":
         """The files of this ledger; only the private key may lie elsewhere."""
-        if ledger.suffix in {".key", ".vkey", ".logkey", ".dedup", ".lock", ".sock", ".creating"}:
+        if ledger.suffix in {
+            ".key",
+            ".vkey",
+            ".logkey",
+            ".dedup",
+            ".redact",
+            ".lock",
+            ".sock",
+            ".creating",
+        }:
             raise LedgerError(f"{ledger}: this name is taken by a file beside the ledger; use .db")
         return cls(
             ledger=ledger,
@@ -38,6 +48,7 @@ class LedgerFiles:
             vkey=ledger.with_suffix(".vkey"),
             logkey=ledger.with_suffix(".logkey"),
             dedup=ledger.with_suffix(".dedup"),
+            redact=ledger.with_suffix(".redact"),
             lock=ledger.with_suffix(".lock"),
             socket=ledger.with_suffix(".sock"),
             draft=ledger.with_suffix(".creating"),

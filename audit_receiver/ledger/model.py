@@ -114,6 +114,7 @@ class LedgerSettings:
     config: Mapping[str, Any] = field(default_factory=dict)  # public form, secrets as digests
     config_digest: str = ""
     known: Sequence[Any] = ()  # `outside.Known`: what anchors know of this ledger
+    redact_digest: str = ""  # of the rules of redaction, the program's own ones included
 
 
 class Job(NamedTuple):

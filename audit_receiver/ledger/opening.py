@@ -98,14 +98,19 @@ def _start_events(settings: LedgerSettings, opened: startup.Opened, clock: Clock
         accepted = {"incident": "clock_accepted", "last": timestamp.render(last)}
         events.append(("incident", accepted))
     before = opened.config_before
-    if before.get("digest") != settings.config_digest:
+    redact = settings.redact_digest  # the program's own rules may change with its version
+    if (before.get("digest"), before.get("redact_digest", redact)) != (
+        settings.config_digest,
+        redact,
+    ):
         now = flatten(settings.config)
         known = before.get("config")
         then = known if isinstance(known, dict) else {}
         changed = sorted(key for key in {*now, *then} if now.get(key) != then.get(key))
-        events.append(
-            ("config", {"changed": changed, "config": now, "digest": settings.config_digest})
-        )
+        fields = {"changed": changed, "config": now, "digest": settings.config_digest}
+        if redact:
+            fields["redact_digest"] = redact
+        events.append(("config", fields))
     return events
 
 

@@ -24,6 +24,7 @@ from audit_receiver.receive.refusals import Refusals
 from audit_receiver.receive.signatures import Producers
 from audit_receiver.record import body, canonical
 from audit_receiver.record.normalise import Vocabulary, normalise
+from audit_receiver.record.redaction import Redactor
 from audit_receiver.record.select import EVERYTHING, Rule
 
 MOST_CONFLICTS = 100  # told in one incident
@@ -75,9 +76,11 @@ class Intake:
         budget: Budget,
         deadline_seconds: float,
         producers: Producers | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         self._appender = appender
         self._producers = producers
+        self._redactor = redactor
         self._rule = rule
         self._vocabulary = vocabulary
         self.budget = budget
@@ -180,6 +183,8 @@ class Intake:
         observations = walked.observations
         if not observations:
             return []
+        if self._redactor is not None:
+            observations = list(map(self._redactor.apply, observations))
         size = body.SALTS_BYTES
         salts = os.urandom(size * len(observations))
         peer = _peer(delivered.peer)
@@ -216,7 +221,8 @@ class Intake:
 
     def _count(self, delivered: Delivered, walked: Walk, appended: Appended | None) -> None:
         for service, number in walked.received.items():
-            self._appender.note(service, number, walked.skipped.get(service, 0))
+            told = self._redactor.text(service) if self._redactor is not None else service
+            self._appender.note(told, number, walked.skipped.get(service, 0))
         skipped = sum(walked.skipped.values())
         signal = "audit" if delivered.exact else delivered.signal
         counters = _counters(signal, delivered.peer.transport)
@@ -232,18 +238,18 @@ class Intake:
 
     def _keep_evidence(self, delivered: Delivered, error: MalformedRequest) -> None:
         """A request that cannot be decoded is evidence too: digest, size, first 4 KiB."""
-        self._appender.record(
-            "incident",
-            {
-                "incident": "undecodable",
-                "error": str(error)[:1024],
-                "head": delivered.body[:EVIDENCE_BYTES],
-                "sha256": sha256(delivered.body).hexdigest(),
-                "signal": delivered.signal,
-                "size": len(delivered.body),
-                "transport": delivered.peer.transport,
-            },
-        )
+        fields: dict[str, Any] = {
+            "incident": "undecodable",
+            "error": str(error)[:1024],
+            "sha256": sha256(delivered.body).hexdigest(),
+            "signal": delivered.signal,
+            "size": len(delivered.body),
+            "transport": delivered.peer.transport,
+        }
+        head = delivered.body[:EVIDENCE_BYTES]
+        if self._redactor is None or not self._redactor.matcher.finds_in(head):
+            fields["head"] = head
+        self._appender.record("incident", fields)
 
 
 class _Ticket:

@@ -3,7 +3,7 @@
 from hashlib import sha3_256
 
 from audit_receiver.record import canonical, fields, header, identity, integrity
-from audit_receiver.record.model import AuditRecord, Draft
+from audit_receiver.record.model import AuditRecord, Draft, Observation, Sequenced
 
 SALT_BYTES = 16
 SALTS_BYTES = 2 * SALT_BYTES  # one for the body, one for the subject
@@ -33,6 +33,9 @@ def encode(record: AuditRecord, peer: bytes, salts: bytes) -> Draft:
             canonical.encode_strings(audit),
             second,
             b"" if peer == NOTHING else b',"peer":' + peer,
+            b',"redacted":' + canonical.encode_strings(observation.redacted)
+            if observation.redacted
+            else b"",
             resource,
             b',"salt":"',
             salts[:SALT_BYTES].hex().encode(),
@@ -70,5 +73,13 @@ def encode(record: AuditRecord, peer: bytes, salts: bytes) -> Draft:
         found[4],
         flags,
         header.fixed(kind, *hashes, time, found),
-        integrity.sequence(observation) if integrity.NUMBER in observation.attributes else None,
+        _sequence(observation),
+        observation.integrity_hash,
     )
+
+
+def _sequence(observation: Observation) -> Sequenced | None:
+    """Where the producer says that it stands, as it came and not as it may be recorded."""
+    if observation.integrity_hash:
+        return observation.sequence
+    return integrity.sequence(observation) if integrity.NUMBER in observation.attributes else None

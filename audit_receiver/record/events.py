@@ -39,6 +39,7 @@ EVENTS: dict[str, dict[str, str]] = {
         "changed": "keys whose value is another one than in the `config` entry before",
         "config": "the configuration, secrets as digests",
         "digest": "digest of the configuration",
+        "redact_digest": "SHA3-256 of the canonical text of all rules of redaction",
     },
     "schema": {
         "new": "digest of the database schema from here on",
@@ -97,7 +98,7 @@ INCIDENTS: dict[str, dict[str, str]] = {
     "unclean_stop": {},
     "undecodable": {
         "error": "what is wrong with the request",
-        "head": "its first 4 KiB",
+        "head": "its first 4 KiB, left out where something in it would have been redacted",
         "sha256": "digest of all of it",
         "signal": "traces or logs",
         "size": "its length in bytes",

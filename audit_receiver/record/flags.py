@@ -35,6 +35,7 @@ ALL: dict[str, str] = {
     "sequence_fork": "its stream has another record at its number, or before it",
     "sequence_restart": "its producer's stream began anew",
     "sequence_after_end": "its producer's stream had said that nothing follows",
+    "redacted": "something was taken out before recording; `redacted` in the body says where",
     "bad_signature": "the producer's own signature does not verify",
     **{
         f"withheld_{key}": f"`{key}` is no header token; it stands in the body only"

@@ -39,6 +39,9 @@ class Observation(NamedTuple):
     trace_id: str  # lower-case hex if valid (16 bytes, not all zero), else ""
     span_id: str  # lower-case hex if valid (8 bytes, not all zero), else ""
     flags: frozenset[str]  # raised while reading, observed_time among them
+    redacted: tuple[str, ...] = ()  # places of what is gone, sorted (`redaction`)
+    sequence: "Sequenced | None" = None  # of a redacted record: as it came
+    integrity_hash: str = ""  # of a redacted record: as it came
 
 
 class AuditRecord(NamedTuple):
@@ -77,3 +80,4 @@ class Draft(NamedTuple):
     flags: frozenset[str]
     fixed: tuple[str, ...]  # pieces of the header text, private to record.header
     sequence: Sequenced | None = None
+    integrity_hash: str = ""  # of a redacted record: as it came, for its receipt

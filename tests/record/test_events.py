@@ -10,7 +10,9 @@ COMMON = {"is", "name", "time"}
 
 
 def test_every_own_record_of_a_ledger_states_what_the_table_says(tmp_path: Path) -> None:
-    lab = LedgerLab(tmp_path, config={"ledger": {"name": "lab"}}, config_digest="01")
+    lab = LedgerLab(
+        tmp_path, config={"ledger": {"name": "lab"}}, config_digest="01", redact_digest="aa"
+    )
     lab.open()
     lab.append(draft("one"))
     lab.append(draft("one", outcome="failure"))
