@@ -11,6 +11,7 @@ from audit_receiver.anchor.stdout import StdoutAnchor
 from audit_receiver.anchor.timestamp import KIND as TIMESTAMP
 from audit_receiver.anchor.timestamp import TimestampAnchor
 from audit_receiver.anchor.webhook import WebhookAnchor
+from audit_receiver.anchor.witness import MOST_ANSWER_BYTES, Place, WitnessAnchor
 from audit_receiver.config import anchors as sections
 from audit_receiver.config.model import Config
 from audit_receiver.ledger.reader import Reader
@@ -43,6 +44,8 @@ def build(name: str, section: sections.AnchorSection, ledger: Path) -> Anchor:
                 section.secret_file,
                 time.time_ns,
             )
+        case sections.Witness():
+            return _witness(name, section, ledger)
     raise TypeError(f"{name}: no anchor is built from {type(section).__name__}")
 
 
@@ -62,6 +65,17 @@ def _timestamp(name: str, section: sections.Timestamp, ledger: Path) -> Timestam
         time.time_ns,
         newest_token,
     )
+
+
+def _witness(name: str, section: sections.Witness, ledger: Path) -> WitnessAnchor:
+    def peer(url: str) -> Peer:
+        return Peer(url, section.tls_ca_file, section.timeout, MOST_ANSWER_BYTES)
+
+    places = [
+        Place(one.key, peer(one.url), peer(one.monitoring_url or one.url))
+        for one in section.witnesses
+    ]
+    return WitnessAnchor(name, places, section.needed, ledger, section.timeout)
 
 
 def _peer(url: str, section: sections.Outside) -> Peer:

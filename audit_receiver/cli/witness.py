@@ -57,7 +57,7 @@ def command(
       (on a machine that the ledger's operators do not own)
       audit-receiver witness --log 'example.com/audit/9f…+5d3c1b2a+AR…'   keep its `verifier key`
       ... the ledger's operators add to their configuration:
-      anchors: {witness/auditor: {url: "http://HOST:7880", vkey: "audit-witness/…"}}
+      anchors: {witness: {witnesses: [{url: "http://HOST:7880", vkey: "audit-witness/…"}]}}
       curl http://127.0.0.1:7880/                     who it is, and how far each ledger is
 
     A ledger's log key is `log_vkey` of its genesis entry (docs/witness.md). A ledger that was cut

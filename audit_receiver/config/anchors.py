@@ -4,12 +4,16 @@ A new anchor has its section here, its line in KINDS, and is built in audit_rece
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, PlainValidator, model_validator
 
 from audit_receiver.config.section import Section
 from audit_receiver.config.values import Duration, FilePath, Secret, SentHeader, Url
+from audit_receiver.tlog.cosignature import CosignerKey
+from audit_receiver.tlog.note import NoteError
+
+MOST_WITNESSES = 32  # what C2SP tlog-policy asks everybody to take
 
 
 class AnchorSection(Section):
@@ -34,6 +38,14 @@ class File(AnchorSection):
 
     type: Literal["file"] = Field(default="file", exclude=True)
     path: FilePath = Path("./audit-anchor/checkpoints.txt")
+
+
+def parse_cosigner(value: object) -> str:
+    """A witness's verifier key, as it prints it. Raises ValueError."""
+    try:
+        return str(CosignerKey.parse(value.strip() if isinstance(value, str) else ""))
+    except NoteError as exc:
+        raise ValueError(f"{exc}; copy the `verifier key` that the witness prints") from exc
 
 
 class ClientTls(Section):
@@ -81,15 +93,61 @@ class Webhook(Outside):
     secret_file: FilePath | None = None
 
 
+class WitnessPlace(Section):
+    """One witness: where it takes checkpoints, and the key that it prints."""
+
+    url: Url
+    vkey: Annotated[str, PlainValidator(parse_cosigner)]
+    monitoring_url: Url | None = None
+
+    @property
+    def key(self) -> CosignerKey:
+        """The key, as a value."""
+        return CosignerKey.parse(self.vkey)
+
+
+class Witness(AnchorSection):
+    """Cosignatures of witnesses (C2SP tlog-witness)."""
+
+    type: Literal["witness"] = Field(default="witness", exclude=True)
+    witnesses: Annotated[tuple[WitnessPlace, ...], Field(strict=False)]
+    quorum: Annotated[int, Field(ge=1)] | None = None
+    tls: ClientTls | None = None
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if not 1 <= len(self.witnesses) <= MOST_WITNESSES:
+            raise ValueError(f"name 1 to {MOST_WITNESSES} witnesses, each with its url and vkey")
+        if len({place.key.public for place in self.witnesses}) < len(self.witnesses):
+            raise ValueError("two witnesses have one key; name each witness once")
+        if self.needed > len(self.witnesses):
+            raise ValueError(
+                f"quorum is {self.needed} of {len(self.witnesses)} witnesses; name more of them, or"
+                " ask for fewer"
+            )
+        return self
+
+    @property
+    def needed(self) -> int:
+        """How many have to cosign: what was asked for, else more than half."""
+        return self.quorum or len(self.witnesses) // 2 + 1
+
+    @property
+    def tls_ca_file(self) -> Path | None:
+        """The authorities of their certificates, if not the system's."""
+        return self.tls.ca_file if self.tls else None
+
+
 KINDS: dict[str, type[AnchorSection]] = {
     "stdout": Stdout,
     "file": File,
     "timestamp": Timestamp,
     "otlp": OtlpBackend,
     "webhook": Webhook,
+    "witness": Witness,
 }
 AnyAnchor = Annotated[
-    Stdout | File | Timestamp | OtlpBackend | Webhook, Field(discriminator="type")
+    Stdout | File | Timestamp | OtlpBackend | Webhook | Witness, Field(discriminator="type")
 ]
 DEFAULT_ANCHORS: Any = {"stdout": Stdout(), "file": File()}
 

@@ -89,6 +89,8 @@ def _annotation(where: tuple[Any, ...]) -> Any:
     if where[:1] == ("anchors",) and len(where) > 1:
         section, where = anchors.KINDS.get(anchors.kind(str(where[1]))), where[2:]
     for part in where:
+        if isinstance(part, int):  # an item of a list, of which the section is known already
+            continue
         if not (isinstance(section, type) and issubclass(section, Section)):
             break
         fields = {field.alias or name: field for name, field in section.model_fields.items()}
