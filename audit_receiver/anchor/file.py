@@ -17,6 +17,7 @@ from audit_receiver.tlog.checkpoint import Checkpoint
 from audit_receiver.tlog.note import Note
 
 SEPARATOR = "=\n"
+_END = "\n" + SEPARATOR  # of a note: base64 inside one may end in `=` as well
 MOST_READ_BYTES = 64 * 1024  # from the end: a note has a few hundred bytes
 _T = TypeVar("_T")
 
@@ -53,7 +54,7 @@ class FileAnchor:
 
 def notes(text: str) -> Iterator[str]:
     """The notes of an anchor file, oldest first; what a crash cut off is no note and left out."""
-    for part in text.split("\n" + SEPARATOR)[:-1]:
+    for part in text.split(_END)[:-1]:
         note = part.removeprefix(SEPARATOR) + "\n"
         try:
             Checkpoint.parse(Note.parse(note).text)
@@ -85,9 +86,8 @@ def _append(path: Path, note: str) -> None:
 def _closing(descriptor: int) -> str:
     """What ends a note that a crash or a full disk cut off, so that the next one is whole."""
     size = os.fstat(descriptor).st_size
-    if size == 0 or os.pread(descriptor, 2, max(size - 2, 0)) == SEPARATOR.encode():
-        return ""
-    return "\n" + SEPARATOR
+    last = os.pread(descriptor, len(_END), max(size - len(_END), 0))
+    return "" if size == 0 or last == _END.encode() else _END
 
 
 def _last_notes(path: Path) -> Sequence[str]:

@@ -63,6 +63,7 @@ class Keeper:
         self._covers: dict[str, _Cover] = {}
         self._counts: dict[int, tuple[int, float]] = {}  # size -> records, when it was published
         self._tasks: list[asyncio.Task[None]] = []
+        self._finishing = False  # the ledger is closed: nothing more can be written to it
 
     def start(self) -> None:
         """Begin; everything that stands in the ledger counts as not covered until it is."""
@@ -107,6 +108,7 @@ class Keeper:
 
     async def finish(self, last: Published | None) -> list[str]:
         """Hand over the last checkpoint, wait a little, let go; returns which do not keep it."""
+        self._finishing = True
         left = []
         if last is not None and self._tasks:
             for line in self._lines:
@@ -132,13 +134,15 @@ class Keeper:
             cover.since = max(when, cover.since)
         telemetry.ANCHOR_SIZE.labels(name).set(size)
         telemetry.ANCHOR_UP.labels(name).set(1)
-        if kept.tokens:
+        if kept.tokens and not self._finishing:
             self._ledger.keep_anchored(
                 [Anchored(size, name, token.kind, token.content) for token in kept.tokens]
             )
 
     def _changed(self, state: State) -> None:
         telemetry.ANCHOR_UP.labels(state.anchor).set(state.state == "on")
+        if self._finishing:
+            return
         fields = {**state._asdict(), "kind": state.anchor.partition("/")[0]}
         self._ledger.record("anchor", fields)
         if state.state == "conflict":

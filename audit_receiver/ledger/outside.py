@@ -70,19 +70,21 @@ def compare(
     lost: Sequence[Any],
     root_at: RootAt,
     before: str = "",
+    own: Sequence[Known] = (),
 ) -> None:
     """Raise IntegrityError unless a ledger of `size` entries is what every anchor knows, or more.
 
     `lost` are the checkpoints that genesis and recover entries declare lost; `before` is the origin
-    of the ledger that this one continues, whose anchors it may share.
+    of the ledger that this one continues, whose anchors it may share; `own` are checkpoints that
+    the ledger keeps itself, which prove nothing about where it comes from.
     """
     stated = [one for one in read(known) if one.checkpoint.origin != before]
     ends = {one.origin: one.end_size for one in incarnations}
     ours = [one for one in stated if one.checkpoint.origin in ends]
     declared = _declared(lost)
-    for one in sorted(ours, key=lambda one: one.checkpoint.size):
+    for one in sorted([*ours, *read(own)], key=lambda one: one.checkpoint.size):
         origin, there, root = one.checkpoint.origin, one.checkpoint.size, one.checkpoint.root
-        ended = ends[origin]
+        ended = ends.get(origin)
         end = size if ended is None else ended
         if there <= declared.get(origin, 0) and there > end:
             continue

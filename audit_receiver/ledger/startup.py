@@ -189,7 +189,7 @@ def _compare_outside(
     outside.compare(
         path,
         tip.size,
-        [*_kept_here(connection), *known],
+        known,
         [
             outside.Incarnation(str(event.get("origin")), end)
             for event, end in zip(begun, ends, strict=True)
@@ -197,6 +197,7 @@ def _compare_outside(
         [one for event in begun for one in event.get("lost") or ()],
         lambda size: _tree(connection, path, size).root(),
         str(previous.get("origin")) if isinstance(previous, dict) else "",
+        _kept_here(connection),
     )
 
 

@@ -37,6 +37,10 @@ def check(path: Path, size: int | None = None) -> None:
         schema = connection.execute(
             "SELECT type, name, tbl_name, sql FROM sqlite_master"
         ).fetchall()
+        checkpoints, answers = [], []
+        if any(row[1] == "checkpoint" for row in schema):  # not in ledgers of the first schema
+            checkpoints = connection.execute("SELECT size, note FROM checkpoint").fetchall()
+            answers = connection.execute("SELECT size FROM anchored").fetchall()
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     finally:
         connection.close()
@@ -44,10 +48,11 @@ def check(path: Path, size: int | None = None) -> None:
     headers = [_check_entry(seq, *row) for seq, row in enumerate(entries)]
     _check_order(headers, entries)
     genesis = json.loads(entries[0][3])["event"]
-    assert genesis["schema_sha3"] == _schema_digest(schema)
+    _check_schema(genesis, headers, entries, _schema_digest(schema))
     leaves = [hashlib.sha256(b"\0" + row[1].encode()).digest() for row in entries]
     _check_tree(leaves, heads, nodes)
     _check_heads(heads, genesis, path.with_suffix(".vkey").read_text())
+    _check_checkpoints(checkpoints, answers, heads, genesis)
     _check_heartbeats(headers, entries)
     _check_duplicates(headers, entries)
 
@@ -137,6 +142,42 @@ def _check_heads(heads: list[tuple[Any, ...]], genesis: dict[str, Any], vkey: st
         text = f"{name}\n{size}\n{base64.b64encode(root).decode()}\n"
         public.verify(signature, text.encode())
         assert epoch == 0
+
+
+def _check_schema(
+    genesis: dict[str, Any], headers: list[dict[str, Any]], entries: list[Any], digest: str
+) -> None:
+    """The schema is the one that the genesis, and `schema` entries after it, lead to."""
+    stated = genesis["schema_sha3"]
+    for seq, header in enumerate(headers):
+        if header.get("action") == "ledger.schema":
+            event = json.loads(entries[seq][3])["event"]
+            assert event["old"] == stated
+            stated = event["new"]
+    assert stated == digest
+
+
+def _check_checkpoints(
+    checkpoints: list[tuple[int, str]],
+    answers: list[tuple[int]],
+    heads: list[tuple[Any, ...]],
+    genesis: dict[str, Any],
+) -> None:
+    """Each note says what the head of its size says; its lines are the head's and the log key's."""
+    by_size = {head[0]: head for head in heads}
+    name, _, encoded = genesis["log_vkey"].split("+", 2)
+    log_key = base64.b64decode(encoded)
+    for size, note in checkpoints:
+        _, root, signature, _ = by_size[size]
+        text, _, lines = note.partition("\n\n")
+        assert text.split("\n")[1:] == [str(size), base64.b64encode(root).decode()]
+        first, *more = [base64.b64decode(line.split(" ")[2]) for line in lines.splitlines()]
+        assert first[4:] == signature
+        for line in more:
+            assert line[:4] == hashlib.sha256(name.encode() + b"\n" + log_key).digest()[:4]
+            public = Ed25519PublicKey.from_public_bytes(log_key[1:])
+            public.verify(line[4:], f"{text}\n".encode())
+    assert {size for (size,) in answers} <= {size for size, _ in checkpoints}
 
 
 def _check_heartbeats(headers: list[dict[str, Any]], entries: list[tuple[Any, ...]]) -> None:
