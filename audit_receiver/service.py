@@ -43,7 +43,7 @@ Announce = Callable[[str], None]
 _log = logging.getLogger(__name__)
 
 
-def run(config: Config, announce: Announce, accept_clock: bool = False) -> int:
+def run(config: Config, announce: Announce, accept_clock: bool = False, new_key: str = "") -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code of DESIGN §8.
 
     `announce` is given the lines that tell a person what was started.
@@ -53,7 +53,7 @@ def run(config: Config, announce: Announce, accept_clock: bool = False) -> int:
     _spare_the_collector()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        return uvloop.run(_Service(config, announce, accept_clock).serve())
+        return uvloop.run(_Service(config, announce, accept_clock, new_key).serve())
     except (LedgerError, ConfigError) as error:
         announce(f"audit-receiver: {error}")
         return CANNOT_START
@@ -84,7 +84,9 @@ def _doors(config: Config) -> tuple[Grpc | None, Http | None]:
     return protocols.grpc, protocols.http
 
 
-def ledger_settings(config: Config, accept_clock: bool = False) -> LedgerSettings:
+def ledger_settings(
+    config: Config, accept_clock: bool = False, new_key: str = ""
+) -> LedgerSettings:
     """What the ledger is told of a configuration."""
     rule, ledger = rule_of(config), config.ledger
     return LedgerSettings(
@@ -92,6 +94,8 @@ def ledger_settings(config: Config, accept_clock: bool = False) -> LedgerSetting
         create=ledger.create,
         name=ledger.name,
         key_path=ledger.key,
+        key_rotation_seconds=ledger.key_rotation,
+        new_key=new_key,
         heartbeat_seconds=ledger.heartbeat,
         disk_reserve_bytes=ledger.disk_reserve,
         drain_seconds=ledger.drain,
@@ -141,8 +145,11 @@ class _Observer(Observer):
 class _Service:
     """One run of the receiver."""
 
-    def __init__(self, config: Config, announce: Announce, accept_clock: bool) -> None:
+    def __init__(
+        self, config: Config, announce: Announce, accept_clock: bool, new_key: str = ""
+    ) -> None:
         self._config = config
+        self._new_key = new_key
         self._announce = announce
         self._accept_clock = accept_clock
         self._code = STOPPED
@@ -159,7 +166,7 @@ class _Service:
         async with contextlib.AsyncExitStack() as stack:
             anchors = Anchors(self._config)
             stack.push_async_callback(self._finish, anchors)
-            settings = ledger_settings(self._config, self._accept_clock)
+            settings = ledger_settings(self._config, self._accept_clock, self._new_key)
             settings = replace(settings, known=await self._known_outside(anchors))
             appender = Appender.open(settings, system_clock(), _Observer(end), deliver_to(loop))
             stack.push_async_callback(self._close, appender)

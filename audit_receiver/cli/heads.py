@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from audit_receiver.errors import IntegrityError, LedgerError
+from audit_receiver.errors import IntegrityError
 
 if TYPE_CHECKING:
+    from audit_receiver.ledger.epochs import Reign
     from audit_receiver.ledger.reader import Reader
     from audit_receiver.tlog.note import VerifierKey
 
@@ -16,42 +17,37 @@ class SignedTip(NamedTuple):
     root: bytes
     note: str
     vkey: "VerifierKey"
+    reigns: "tuple[Reign, ...]"  # every key epoch, the genesis first
 
 
 def signed_tip(reader: "Reader") -> SignedTip:
     """The newest head as a note. Raises IntegrityError unless the ledger's key signed it."""
-    from audit_receiver.ledger import keys
+    from audit_receiver.ledger import epochs, keys
     from audit_receiver.tlog.checkpoint import Checkpoint, head_text, signed
-    from audit_receiver.tlog.note import NoteError, VerifierKey
 
     path = reader.path
     row = reader.tip_head()
     if row is None:
         raise IntegrityError(f"{path}: has no signed head. {_VERIFY}")
     size, root, signature, epoch = row
-    if epoch != 0:
-        raise LedgerError(
-            f"{path}: its newest head belongs to key epoch {epoch}, which this release does not"
-            " know; use the release that wrote it"
-        )
-    event = reader.genesis().event
-    try:
-        vkey = VerifierKey.parse(str(event.get("vkey")))
-    except (NoteError, ValueError) as exc:
-        raise IntegrityError(
-            f"{path}: its genesis names no verifier key: {exc}. {_VERIFY}"
-        ) from exc
+    reigns = reader.reigns()
     beside = keys.read_vkey(reader.files)
-    if beside is not None and beside != vkey:
+    if beside is not None and beside != reigns[0].key:
         raise IntegrityError(
-            f"{path}: its genesis names the key {vkey}, {reader.files.vkey.name} beside it is"
-            f" {beside}. One of them was replaced. {_VERIFY}"
+            f"{path}: its genesis names the key {reigns[0].key}, {reader.files.vkey.name} beside it"
+            f" is {beside}. One of them was replaced. {_VERIFY}"
         )
     well_formed = isinstance(size, int) and isinstance(root, bytes) and isinstance(signature, bytes)
-    if not well_formed or not vkey.verify(head_text(vkey.name, size, root).encode(), signature):
+    reign = epochs.at(reigns, size) if well_formed else reigns[0]
+    vkey = reign.key
+    if (
+        not well_formed
+        or epoch != reign.seq
+        or not vkey.verify(head_text(vkey.name, size, root).encode(), signature)
+    ):
         raise IntegrityError(f"{path}: its newest head is not signed by its key. {_VERIFY}")
     note = signed(Checkpoint(vkey.name, size, root), signature, vkey)
-    return SignedTip(size, root, note, vkey)
+    return SignedTip(size, root, note, vkey, tuple(reigns))
 
 
 _VERIFY = "Run `audit-receiver verify` on it and keep the file as it is"

@@ -18,7 +18,13 @@ from audit_receiver.cli.output import say
     is_flag=True,
     help="Believe the clock once, although it is far ahead of the last entry.",
 )
-def command(path: str | None, check: bool, accept_clock: bool) -> int:
+@click.option(
+    "--new-key",
+    metavar="REASON",
+    default="",
+    help="Change the ledger's key now, for a reason that the ledger keeps.",
+)
+def command(path: str | None, check: bool, accept_clock: bool, new_key: str) -> int:
     """Receive OTLP, keep audit spans and logs, acknowledge what is on disk.
 
     \b
@@ -39,4 +45,4 @@ def command(path: str | None, check: bool, accept_clock: bool) -> int:
         return 0
     from audit_receiver import service
 
-    return service.run(config, say, accept_clock)
+    return service.run(config, say, accept_clock, new_key)

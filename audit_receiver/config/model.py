@@ -164,6 +164,7 @@ class Ledger(Section):
     create: Literal["if_missing", "never"] = "if_missing"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~/-]{0,180}$")] = ""
     key: FilePath | None = None
+    key_rotation: Duration = "24h"  # type: ignore[assignment]
     heartbeat: Annotated[Duration, Field(ge=1, le=3600)] = "60s"  # type: ignore[assignment]
     disk_reserve: Size = 256 * MIB
     drain: Duration = "10s"  # type: ignore[assignment]

@@ -23,6 +23,7 @@ from audit_receiver.ledger.model import (
     Tip,
 )
 from audit_receiver.ledger.notary import Anchored
+from audit_receiver.ledger.rotation import Rotation
 from audit_receiver.ledger.waiting import Waiting
 from audit_receiver.ledger.writer import Writer
 from audit_receiver.record.model import Draft
@@ -73,7 +74,8 @@ class Appender:
         self._lock = opened.lock
         self._counters = opened.ledger.counters
         self._waiting = Waiting(settings.queue)
-        self._writer = Writer(settings, pen, opened.watch, observer, deliver)
+        rotation = Rotation(pen, opened.source, settings.key_rotation_seconds, settings.new_key)
+        self._writer = Writer(settings, pen, rotation, opened.watch, observer, deliver)
         self._fatal: LedgerFatal | None = None
         self._closing = False
         self._drain_seconds = settings.drain_seconds

@@ -13,8 +13,10 @@ from typing import Any
 
 from audit_receiver.errors import LedgerError
 from audit_receiver.ledger import database, keys
+from audit_receiver.ledger.durable import sync_directory
 from audit_receiver.ledger.group import End, Group
 from audit_receiver.ledger.keys import LedgerFiles
+from audit_receiver.ledger.keysource.model import KeySource
 from audit_receiver.ledger.model import LedgerSettings
 from audit_receiver.ledger.pen import insert
 from audit_receiver.tlog.chain import GENESIS_PREV
@@ -45,14 +47,15 @@ def create_ledger(settings: LedgerSettings, files: LedgerFiles, wall_unix_nano: 
         raise LedgerError(
             f"ledger.name: {settings.name!r} cannot be a ledger's name: {exc}"
         ) from exc
-    _clear_the_ground(files)
+    source = keys.source_of(files, settings.key_source)
+    _clear_the_ground(files, source)
     try:
         connection = database.create(files.draft)
     except sqlite3.Error as exc:
         raise LedgerError(f"{files.draft}: cannot be created: {exc}") from exc
     try:
         files.draft.chmod(0o640)
-        made, log_vkey = keys.create(files, origin)
+        made, log_vkey = keys.create(files, source, origin)
         fields = _genesis_fields(settings, origin, str(made.signer.verifier), str(log_vkey))
         group = Group(
             End(0, GENESIS_PREV, -1, 0), Frontier(), Counter(), wall_unix_nano, held=False
@@ -66,24 +69,25 @@ def create_ledger(settings: LedgerSettings, files: LedgerFiles, wall_unix_nano: 
     finally:
         connection.close()
     files.draft.rename(files.ledger)
-    keys.sync_directory(files.ledger.absolute().parent)
+    sync_directory(files.ledger.absolute().parent)
     if files.key.absolute().parent != files.ledger.absolute().parent:
-        keys.sync_directory(files.key.absolute().parent)
+        sync_directory(files.key.absolute().parent)
 
 
-def _clear_the_ground(files: LedgerFiles) -> None:
+def _clear_the_ground(files: LedgerFiles, source: KeySource) -> None:
     """Remove what an interrupted creation left; refuse if there was a ledger here."""
-    ours = (files.key, files.logkey, files.dedup, files.vkey)
+    ours = (files.logkey, files.dedup, files.vkey)
     if files.draft.exists():  # never renamed, so nothing was ever acknowledged from it
+        source.clear()
         for path in (*ours, Path(f"{files.draft}-journal"), files.draft):  # the mark goes last
             path.unlink(missing_ok=True)
         return
     wal = Path(f"{files.ledger}-wal")
-    left = [path for path in (*ours, wal) if path.exists()]
+    left = [*source.left(), *(path.name for path in (*ours, wal) if path.exists())]
     if left:
         raise LedgerError(
             f"{files.ledger}: there is no ledger, but of one there"
-            f" are {', '.join(path.name for path in left)}. If the ledger was lost, restore it; if"
+            f" are {', '.join(left)}. If the ledger was lost, restore it; if"
             " a new history is to begin, move these files away first"
         )
 

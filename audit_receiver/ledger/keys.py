@@ -6,10 +6,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from audit_receiver.errors import LedgerError
+from audit_receiver.ledger.durable import write_new
+from audit_receiver.ledger.keysource.file import PRIVATE, FileSource, beside, read_secret
+from audit_receiver.ledger.keysource.model import KeySource, Signer
 from audit_receiver.tlog.note import NoteError, SignerKey, VerifierKey
 
 DEDUP_KEY_BYTES = 32
-_PRIVATE = 0o400
 _PUBLIC = 0o644
 _LONGEST = 65536  # no key file is anywhere near this long
 
@@ -20,6 +22,8 @@ class LedgerFiles:
 
     ledger: Path
     key: Path
+    next_key: Path  # during a rotation of `key`
+    old_key: Path  # until it is destroyed
     vkey: Path
     logkey: Path
     dedup: Path
@@ -42,9 +46,12 @@ class LedgerFiles:
             ".creating",
         }:
             raise LedgerError(f"{ledger}: this name is taken by a file beside the ledger; use .db")
+        key = key if key is not None else ledger.with_suffix(".key")
         return cls(
             ledger=ledger,
-            key=key if key is not None else ledger.with_suffix(".key"),
+            key=key,
+            next_key=beside(key, "next"),
+            old_key=beside(key, "old"),
             vkey=ledger.with_suffix(".vkey"),
             logkey=ledger.with_suffix(".logkey"),
             dedup=ledger.with_suffix(".dedup"),
@@ -66,7 +73,7 @@ class LedgerFiles:
 class Keys:
     """What the writer needs: the signer of the heads and the key of the identity tags."""
 
-    signer: SignerKey
+    signer: Signer
     dedup: bytes
 
 
@@ -75,39 +82,36 @@ def _place(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def create(files: LedgerFiles, origin: str) -> tuple[Keys, VerifierKey]:
+def source_of(files: LedgerFiles, given: KeySource | None) -> KeySource:
+    """Where the private key lives: in its file, if nothing else is configured."""
+    return given if given is not None else FileSource(files.key)
+
+
+def create(files: LedgerFiles, source: KeySource, origin: str) -> tuple[Keys, VerifierKey]:
     """Make and sync all key files; returns the keys and the log key's public half."""
-    signer, log_signer = SignerKey.generate(origin), SignerKey.generate(origin)
+    signer, log_signer = source.create(origin), SignerKey.generate(origin)
     dedup = os.urandom(DEDUP_KEY_BYTES)
-    write_new(files.key, signer.to_pem(), _PRIVATE)
-    write_new(files.logkey, log_signer.to_pem(), _PRIVATE)
-    write_new(files.dedup, dedup, _PRIVATE)
+    write_new(files.logkey, log_signer.to_pem(), PRIVATE)
+    write_new(files.dedup, dedup, PRIVATE)
     write_new(files.vkey, f"{signer.verifier}\n".encode(), _PUBLIC)
     return Keys(signer, dedup), log_signer.verifier
 
 
-def load(files: LedgerFiles, named: VerifierKey) -> Keys:
-    """Read the keys that the ledger's current epoch names (`named`), or say which is wrong."""
-    pem = _read(files.key, "the private key that signs the ledger's heads")
-    try:
-        signer = SignerKey.from_pem(named.name, pem)
-    except (NoteError, ValueError) as exc:
-        raise LedgerError(
-            f"{files.key}: not an Ed25519 private key in PKCS#8 PEM: {exc}."
-            " Restore it from a backup"
-        ) from exc
-    if signer.verifier.public != named.public:
-        raise LedgerError(
-            f"{files.key}: is the key {signer.verifier}, the ledger names {named}. Restore the key"
-            " that belongs to this ledger; a new one cannot continue it"
-        )
+def load(files: LedgerFiles, source: KeySource, first: VerifierKey, named: VerifierKey) -> Keys:
+    """Get the keys of the ledger's first and current epoch, or say which is wrong.
+
+    Args:
+        first: the key that the genesis names; `ledger.vkey` holds it for ever.
+        named: the key that the newest epoch names.
+    """
+    signer = source.find(named)
     beside = read_vkey(files)
-    if beside is not None and beside != named:
+    if beside is not None and beside != first:
         raise LedgerError(
-            f"{files.vkey}: holds {beside}, the ledger names {named}. One of the two has been"
+            f"{files.vkey}: holds {beside}, the ledger names {first}. One of the two has been"
             " replaced: find out which, compare with what your auditor has"
         )
-    dedup = _read(files.dedup, "the key of the identity tags")
+    dedup = read_secret(files.dedup, "the key of the identity tags")
     if len(dedup) != DEDUP_KEY_BYTES:
         raise LedgerError(
             f"{files.dedup}: has {len(dedup)} bytes, a dedup key has {DEDUP_KEY_BYTES}. Restore it"
@@ -123,7 +127,7 @@ def load_log_signer(files: LedgerFiles, named: str) -> SignerKey | None:
     """
     if not files.logkey.exists():
         return None
-    pem = _read(files.logkey, "the log key, which adds a line to published checkpoints")
+    pem = read_secret(files.logkey, "the log key, which adds a line to published checkpoints")
     try:
         signer = SignerKey.from_pem(named.partition("+")[0], pem)
     except (NoteError, ValueError) as exc:
@@ -153,7 +157,7 @@ def read_vkey(files: LedgerFiles) -> VerifierKey | None:
 def loose_permissions(files: LedgerFiles) -> list[str]:
     """Secrets that others may read, as sentences; a warning, because mounts decide modes."""
     found = []
-    for path in (files.key, files.logkey, files.dedup):
+    for path in (files.key, files.next_key, files.old_key, files.logkey, files.dedup):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
         except OSError:
@@ -161,44 +165,3 @@ def loose_permissions(files: LedgerFiles) -> list[str]:
         if mode & 0o077:
             found.append(f"{path}: mode {mode:04o} lets others read it; chmod 0400 {path.name}")
     return found
-
-
-def write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that does not exist yet and sync it; nobody sees it with a wider mode."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    except FileExistsError as exc:
-        raise LedgerError(f"{path}: exists already; move it away first") from exc
-    except OSError as exc:
-        raise LedgerError(f"{path}: cannot be written: {exc.strerror}") from exc
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)  # whatever the umask took or left
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names in this directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _read(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()[:_LONGEST]
-    except FileNotFoundError as exc:
-        hint = "restore it from a backup"
-        if path.suffix == ".dedup":
-            hint += (
-                "; if it is lost, put 32 random bytes there (mode 0400): then records from before"
-                " can be stored a second time, nothing else changes"
-            )
-        else:
-            hint += "; a new one cannot continue this ledger"
-        raise LedgerError(f"{path}: {what} is missing; {hint}") from exc
-    except OSError as exc:
-        raise LedgerError(f"{path}: {what} cannot be read: {exc.strerror}") from exc

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from audit_receiver.ledger.exact import Kept
+from audit_receiver.ledger.keysource.model import KeySource
 from audit_receiver.record.model import Draft
 
 
@@ -101,6 +102,9 @@ class LedgerSettings:
     create: Literal["if_missing", "never"] = "if_missing"
     name: str = ""  # origin is <name>/<incarnation>; empty: the host's name
     key_path: Path | None = None  # the private key, where it is not beside the ledger
+    key_source: KeySource | None = None  # where it lives, if in no file
+    key_rotation_seconds: float = 0.0  # how long a key signs; 0: for ever
+    new_key: str = ""  # why the key is to be replaced at this start, by an operator
     heartbeat_seconds: float = 60.0
     disk_reserve_bytes: int = 256 * 1024 * 1024
     drain_seconds: float = 10.0

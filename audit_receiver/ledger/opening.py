@@ -9,6 +9,7 @@ from audit_receiver.errors import LedgerError
 from audit_receiver.ledger import creation, keys, outside, startup
 from audit_receiver.ledger.clockwatch import ClockWatch
 from audit_receiver.ledger.keys import LedgerFiles
+from audit_receiver.ledger.keysource.model import KeySource
 from audit_receiver.ledger.lock import WriterLock
 from audit_receiver.ledger.model import Clock, LedgerSettings
 from audit_receiver.record import timestamp
@@ -22,6 +23,7 @@ class Opening(NamedTuple):
 
     lock: WriterLock
     ledger: startup.Opened
+    source: KeySource
     watch: ClockWatch
     events: tuple[Event, ...]
     created: bool
@@ -50,10 +52,11 @@ def open_for_writing(settings: LedgerSettings, clock: Clock) -> Opening:
         if created:
             outside.refuse_if_known(files.ledger, settings.known)
             creation.create_ledger(settings, files, clock.wall())
-        opened = startup.open_ledger(files, settings.known)
+        source = keys.source_of(files, settings.key_source)
+        opened = startup.open_ledger(files, source, settings.known)
         watch = ClockWatch(clock, opened.pen.end.last_received, settings.accept_clock)
         events = tuple(_start_events(settings, opened, clock))
-        return Opening(lock, opened, watch, events, created, keys.loose_permissions(files))
+        return Opening(lock, opened, source, watch, events, created, keys.loose_permissions(files))
     except BaseException:
         lock.release()
         raise

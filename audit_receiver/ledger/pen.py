@@ -7,7 +7,7 @@ that were not acknowledged, which the sender's retry meets as duplicates.
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from audit_receiver.ledger.dedup import Key, Known
 from audit_receiver.ledger.group import End, Group, Placed, keys_of
 from audit_receiver.ledger.guard import FileGuard, Sizes
 from audit_receiver.ledger.keys import Keys
+from audit_receiver.ledger.keysource.model import Signer
 from audit_receiver.ledger.model import Job, Tip
 from audit_receiver.ledger.notary import Notary
 from audit_receiver.ledger.seen import Seen
@@ -27,7 +28,7 @@ from audit_receiver.ledger.streams import Streams
 from audit_receiver.record.model import Draft
 from audit_receiver.tlog.checkpoint import head_text
 from audit_receiver.tlog.merkle import Frontier
-from audit_receiver.tlog.note import SignerKey
+from audit_receiver.tlog.note import VerifierKey
 
 # e, h: the last entry and the last head; one row, or none if either is missing.
 TIP = (
@@ -61,6 +62,23 @@ class Written(NamedTuple):
     note: str  # the checkpoint, if one was asked for
 
 
+class Successor(NamedTuple):
+    """Who signs from now on, and the own record that says so; it is the last of its commit.
+
+    After a `key` entry the key before signs the head over it, and the new one all later heads. A
+    `recover` entry stands under the new key already, which may have another origin.
+    """
+
+    signer: Signer
+    event: str  # key, recover
+    fields: Mapping[str, Any]  # `vkey` and, for recover, `origin` are the signer's
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the head over the entry is the successor's."""
+        return self.event != "key"
+
+
 class Pen:
     """The one connection that writes, and the ledger's end in memory. Owned by one thread."""
 
@@ -70,6 +88,7 @@ class Pen:
         keys: Keys,
         tip: Tip,
         epoch: int,
+        since: int,
         end: End,
         frontier: Frontier,
         tallies: Tallies,
@@ -82,7 +101,9 @@ class Pen:
         self.end = end
         self.tallies = tallies
         self.guard = guard
-        self._keys = keys
+        self.since = since  # when the entry that names the current key was received
+        self._dedup = keys.dedup
+        self._signer = keys.signer
         self._notary = log
         self._epoch = epoch
         self._frontier = frontier
@@ -91,6 +112,11 @@ class Pen:
         self._streams = Streams()
         self._seen: Seen | None = None  # of use for `/v1/audit` only
 
+    @property
+    def vkey(self) -> VerifierKey:
+        """The key that signs the next head."""
+        return self._signer.verifier
+
     def write(
         self,
         jobs: Sequence[Job],
@@ -98,10 +124,12 @@ class Pen:
         held: bool,
         beat: bool = False,
         schema: Sequence[str] = (),
+        successor: Successor | None = None,
     ) -> Written:
         """Commit these requests (and a heartbeat) as one transaction; returns once it is durable.
 
         `schema` are statements that add to the schema; a `schema` entry among `jobs` tells of them.
+        With a `successor` the commit ends with the entry that names it, and it signs from then on.
 
         Raises LedgerUnavailable (nothing was acknowledged, try later), LedgerFatal (end the
         process), or whatever was wrong with the data. In each case nothing of it is in the ledger,
@@ -126,9 +154,13 @@ class Pen:
             placed = self._place(group, jobs)
             if taken is not None:
                 group.heartbeat(taken)
-            tip = self.tip
+            tip, signer, epoch = self.tip, self._signer, self._epoch
+            if successor is not None:
+                named = group.event(successor.event, successor.fields)
+                if successor.at_once:
+                    signer, epoch = successor.signer, named
             if group.rows:
-                tip = insert(self.connection, group, self._keys.signer, tip.origin, self._epoch)
+                tip = insert(self.connection, group, signer, signer.verifier.name, epoch)
             note = self._outside(jobs, tip)
             committing = True
             self.connection.execute("COMMIT")
@@ -143,6 +175,9 @@ class Pen:
             raise blame from exc
         entries = group.size - self.end.size
         self.tip, self.end = tip, group.end()
+        if successor is not None:
+            self._signer, self._epoch = successor.signer, self.end.size - 1
+            self.since = self.end.last_received
         self._frontier, self.tallies, self._data_version = group.frontier, group.tallies, foreign
         self._streams.merge(group.streams)
         if self._seen is not None:
@@ -194,7 +229,7 @@ class Pen:
         return version
 
     def _place(self, group: Group, jobs: Sequence[Job]) -> list[Placed | Conflict]:
-        keys = [keys_of(job.drafts, self._keys.dedup) for job in jobs]
+        keys = [keys_of(job.drafts, self._dedup) for job in jobs]
         known = dedup.find(self.connection, list(chain.from_iterable(keys)))
         placed: list[Placed | Conflict] = []
         for job, job_keys in zip(jobs, keys, strict=True):
@@ -240,7 +275,7 @@ class Pen:
 
 
 def insert(
-    connection: sqlite3.Connection, group: Group, signer: SignerKey, origin: str, epoch: int
+    connection: sqlite3.Connection, group: Group, signer: Signer, origin: str, epoch: int
 ) -> Tip:
     """Insert a group's entries, its completed tree nodes and its signed head."""
     rows = group.rows

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from audit_receiver.errors import LedgerError
-from audit_receiver.ledger import database
+from audit_receiver.ledger import database, epochs
 from audit_receiver.ledger.keys import LedgerFiles
 from audit_receiver.ledger.lock import is_held
 from audit_receiver.ledger.statement import Row, guarded_select, lenient_text
@@ -136,6 +136,16 @@ class Reader:
         rows = self._rows(
             "SELECT size, root, signature, epoch FROM main.head ORDER BY size DESC LIMIT 1"
         )
+        return rows[0] if rows else None
+
+    def reigns(self) -> list[epochs.Reign]:
+        """Every key epoch, oldest first. Raises IntegrityError where their chain is broken."""
+        first = epochs.first(self.path, self._rows(epochs.GENESIS))
+        return epochs.walk(self.path, first, self._rows(epochs.ENTRIES), self.head_at)
+
+    def head_at(self, size: int) -> Row | None:
+        """The head of this size (root, signature, epoch), or None."""
+        rows = self._rows(epochs.HEAD, (size,))
         return rows[0] if rows else None
 
     def heads(

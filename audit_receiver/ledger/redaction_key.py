@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from audit_receiver.errors import LedgerError
-from audit_receiver.ledger import creation, keys
+from audit_receiver.ledger import creation
+from audit_receiver.ledger.durable import sync_directory, write_new
 
 KEY_BYTES = 32
 SUFFIX = ".redact"
@@ -15,8 +16,8 @@ def load_or_make(ledger: Path) -> bytes:
     path = ledger.with_suffix(SUFFIX)
     if not path.exists():
         creation.make_directory(path.absolute().parent)
-        keys.write_new(path, os.urandom(KEY_BYTES), 0o400)
-        keys.sync_directory(path.absolute().parent)
+        write_new(path, os.urandom(KEY_BYTES), 0o400)
+        sync_directory(path.absolute().parent)
     try:
         key = path.read_bytes()
     except OSError as exc:

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import orjson
 
 from audit_receiver.errors import IntegrityError, LedgerError
-from audit_receiver.ledger import database, keys, outside, pen
+from audit_receiver.ledger import database, epochs, keys, outside, pen
 from audit_receiver.ledger.counters import Counted, Counters, Tallies
+from audit_receiver.ledger.epochs import Reign
 from audit_receiver.ledger.group import End
 from audit_receiver.ledger.guard import FileGuard
 from audit_receiver.ledger.keys import LedgerFiles
+from audit_receiver.ledger.keysource.model import KeySource
 from audit_receiver.ledger.model import Tip
 from audit_receiver.ledger.notary import Notary
 from audit_receiver.record import timestamp
@@ -33,20 +35,22 @@ class Opened(NamedTuple):
 
     pen: pen.Pen
     counters: Counters
-    vkey: VerifierKey
+    vkey: VerifierKey  # of the first epoch: what a verifier needs
     stopped_cleanly: bool
     config_before: dict[str, Any]  # the `event` of the last config entry, {} if there is none
     first_schema: bool  # it was made before there were published checkpoints
 
 
-def open_ledger(files: LedgerFiles, known: Sequence[outside.Known] = ()) -> Opened:
+def open_ledger(
+    files: LedgerFiles, source: KeySource, known: Sequence[outside.Known] = ()
+) -> Opened:
     """Check and open an existing ledger. Call under the lock. `known` is what anchors know of it.
 
     Raises LedgerError (it cannot be used as asked, exit 2), IntegrityError (does not hold, exit 1).
     """
     connection = database.open_writer(files.ledger)
     try:
-        opened = _open(connection, files)
+        opened = _open(connection, files, source)
         _compare_outside(connection, files.ledger, opened.pen.tip, known)
         return opened
     except sqlite3.Error as exc:
@@ -60,11 +64,18 @@ def open_ledger(files: LedgerFiles, known: Sequence[outside.Known] = ()) -> Open
         raise
 
 
-def _open(connection: sqlite3.Connection, files: LedgerFiles) -> Opened:
+def _open(connection: sqlite3.Connection, files: LedgerFiles, source: KeySource) -> Opened:
     path = files.ledger
-    vkey = _check_genesis(connection, path)
-    found = keys.load(files, vkey)
-    tip, end, epoch = _check_tip(connection, path, vkey)
+    first = _check_genesis(connection, path)
+    reigns = epochs.walk(
+        path,
+        first,
+        connection.execute(epochs.ENTRIES).fetchall(),
+        lambda size: connection.execute(epochs.HEAD, (size,)).fetchone(),
+    )
+    reign = reigns[-1]
+    found = keys.load(files, source, first.key, reign.key)
+    tip, end = _check_tip(connection, path, reigns)
     frontier = _restore_tree(connection, path, tip)
     end = end._replace(untallied=_last(connection, "ledger.heartbeat") or 0)
     counters, tallies = Counters(), _recount(connection, end.untallied)
@@ -75,7 +86,8 @@ def _open(connection: sqlite3.Connection, files: LedgerFiles) -> Opened:
             connection,
             found,
             tip,
-            epoch,
+            reign.seq,
+            reign.since,
             end,
             frontier,
             tallies,
@@ -84,14 +96,14 @@ def _open(connection: sqlite3.Connection, files: LedgerFiles) -> Opened:
             Notary(keys.load_log_signer(files, _log_vkey(connection, tip.origin))),
         ),
         counters=counters,
-        vkey=vkey,
+        vkey=first.key,
         stopped_cleanly=start is None or (stop is not None and stop > start),
         config_before=_event(connection, _last(connection, "ledger.config")),
         first_schema=_schema_digest(connection) == database.FIRST_SCHEMA_SHA3,
     )
 
 
-def _check_genesis(connection: sqlite3.Connection, path: Path) -> VerifierKey:
+def _check_genesis(connection: sqlite3.Connection, path: Path) -> Reign:
     """Entry 0 and the schema that it states; returns the key that it names."""
     row = connection.execute("SELECT header, hash, body FROM main.entry WHERE seq = 0").fetchone()
     if row is None:
@@ -124,7 +136,7 @@ def _check_genesis(connection: sqlite3.Connection, path: Path) -> VerifierKey:
         raise IntegrityError(f"{path}: the genesis names no verifier key: {exc}. {_KEEP}") from exc
     if vkey.name != event.get("origin"):
         raise IntegrityError(f"{path}: the genesis names two origins. {_KEEP}")
-    return vkey
+    return Reign(0, 1, vkey, timestamp.parse(str(fields.get("received"))))
 
 
 def _log_vkey(connection: sqlite3.Connection, origin: str) -> str:
@@ -134,9 +146,7 @@ def _log_vkey(connection: sqlite3.Connection, origin: str) -> str:
     return str(event.get("log_vkey"))
 
 
-def _check_tip(
-    connection: sqlite3.Connection, path: Path, vkey: VerifierKey
-) -> tuple[Tip, End, int]:
+def _check_tip(connection: sqlite3.Connection, path: Path, reigns: list[Reign]) -> tuple[Tip, End]:
     """The last entry, its link and the signed head over it."""
     row = connection.execute(pen.TIP).fetchone()
     if row is None:
@@ -152,18 +162,16 @@ def _check_tip(
         previous = before.fetchone()
         if previous is None or fields.get("prev") != previous[0].hex():
             raise IntegrityError(f"{path}: entry {seq} does not continue the one before. {_KEEP}")
-    if epoch != 0:
-        raise LedgerError(
-            f"{path}: the newest head belongs to key epoch {epoch}, which this release does not"
-            " know. Use the release that wrote it"
-        )
-    if not vkey.verify(head_text(vkey.name, size, root).encode(), signature):
+    reign = epochs.at(reigns, size)
+    vkey = reign.key
+    signed = vkey.verify(head_text(vkey.name, size, root).encode(), signature)
+    if epoch != reign.seq or not signed:
         raise IntegrityError(
             f"{path}: the newest head (size {size}) is not signed by the ledger's key. {_KEEP}"
         )
     received = timestamp.parse(str(fields.get("received")))
     tip = Tip(size, root, signature, vkey.key_id, vkey.name, seq)
-    return tip, End(size, digest.hex(), received, 0), epoch
+    return tip, End(size, digest.hex(), received, 0)
 
 
 def _restore_tree(connection: sqlite3.Connection, path: Path, tip: Tip) -> Frontier:

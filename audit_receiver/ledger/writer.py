@@ -22,6 +22,7 @@ from audit_receiver.ledger.model import (
     Tip,
 )
 from audit_receiver.ledger.pen import ForeignWrite, Pen, Written
+from audit_receiver.ledger.rotation import Rotation
 from audit_receiver.record import timestamp
 
 PROBE_SECONDS = 1.0  # how often a ledger out of service is tried again
@@ -42,6 +43,7 @@ class Writer:
         self,
         settings: LedgerSettings,
         pen: Pen,
+        rotation: Rotation,
         watch: ClockWatch,
         observer: Observer,
         deliver: Callable[[Delivery], None],
@@ -58,12 +60,15 @@ class Writer:
         self._reserve = settings.disk_reserve_bytes
         self._beat_interval = int(settings.heartbeat_seconds * SECOND)
         self._next_beat = watch.read().monotonic + self._beat_interval
+        self._rotation = rotation
 
     def patience_seconds(self) -> float:
-        """How long to wait for requests: until the next heartbeat, or the next attempt."""
+        """How long to wait for requests: until the next heartbeat, key or attempt."""
         if self.trouble:
             return PROBE_SECONDS
-        return max((self._next_beat - self._watch.read().monotonic) / SECOND, 0.001)
+        now = self._watch.read()
+        beat = (self._next_beat - now.monotonic) / SECOND
+        return max(min(beat, self._rotation.wait_seconds(now)), 0.001)
 
     def turn(self, jobs: list[Job], beat: bool = False) -> None:
         """Write one group, if there is something to write. Raises LedgerFatal only."""
@@ -83,10 +88,23 @@ class Writer:
             self._write(requests, now, beat, recovered=low is None)
         elif low is None:
             self._in_service()
+        if not self.trouble:
+            self._rotate(now)
 
     def abandon(self, jobs: list[Job], error: Exception) -> None:
         """Answer requests that will not be written any more."""
         self._hand_over([(job.done, error) for job in jobs if job.done is not None])
+
+    def _rotate(self, now: Reading) -> None:
+        try:
+            turned = self._rotation.turn(now, self._watch.is_behind(now))
+        except RetryLater as exc:
+            self._out_of_service(exc, [])
+            return
+        if turned.written is not None:
+            self._after_commit([], turned.written, now)
+        if turned.incident:
+            self._tell(turned.incident, {"incident": turned.incident, "reason": turned.reason})
 
     def _obstacle(self, now: Reading) -> LedgerUnavailable | None:
         """What must be over before anything is written, own records included."""

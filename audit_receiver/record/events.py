@@ -41,6 +41,10 @@ EVENTS: dict[str, dict[str, str]] = {
         "digest": "digest of the configuration",
         "redact_digest": "SHA3-256 of the canonical text of all rules of redaction",
     },
+    "key": {
+        "reason": "why: scheduled, or an operator's words",
+        "vkey": "verifier key of the epoch that begins behind the head over this entry",
+    },
     "schema": {
         "new": "digest of the database schema from here on",
         "old": "its digest before",
@@ -91,6 +95,8 @@ INCIDENTS: dict[str, dict[str, str]] = {
         "since": "when it was seen",
         "size": "entries at that time; somebody else wrote, and changed nothing of ours",
     },
+    "key_not_rotated": {"reason": "why there is no new key yet; it is tried again"},
+    "old_key_kept": {"reason": "what of the key before could not be destroyed as it should"},
     "unavailable": {
         "reason": "why nothing could be stored",
         "since": "when that began",

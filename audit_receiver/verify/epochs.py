@@ -32,6 +32,7 @@ class Epochs:
     def __init__(self, fallback: VerifierKey | None = None) -> None:
         self._epochs: list[Epoch] = []
         self._log_keys: dict[str, VerifierKey] = {}
+        self._known: set[VerifierKey] = set()
         self._fallback = None if fallback is None else Epoch(0, 1, fallback.name, fallback)
 
     @property
@@ -63,7 +64,10 @@ class Epochs:
         origin = fields.get("origin", self.origin)
         if key.name != origin:
             return f"the key is named {key.name}, the origin is {origin}"
+        if key in self._known:
+            return "the key has had an epoch already, and should have been destroyed after it"
         first_size = seq + 2 if event == "key" else seq + 1
+        self._known.add(key)
         self._epochs.append(Epoch(seq, first_size, key.name, key))
         if event != "key":
             with suppress(NoteError):

@@ -8,7 +8,7 @@ from audit_receiver.verify.epochs import Epoch, Epochs
 from audit_receiver.verify.findings import Findings
 from audit_receiver.verify.tree import Tree
 
-SPREAD = 512  # signatures that are checked besides the tip and the last of each epoch
+SPREAD = 512  # signatures that are checked besides the tip, the first and last of each epoch
 NEVER = 1 << 80
 
 
@@ -100,18 +100,19 @@ class HeadChecker:
         self.checked += 1
         before, self._last = self._last, head
         reign = self._epochs.at(head.size)
-        if reign is not self._reign:
+        first = reign is not self._reign
+        if first:
             self._enter(reign, before)
         self.tip = head
         odd = not _is_signature(head.signature) or (reign is not None and head.epoch != reign.seq)
-        if head.size >= self._next_sample or odd:
-            self._next_sample = head.size + self._step
+        if head.size >= self._next_sample or odd or first:
+            self._next_sample = max(self._next_sample, head.size + self._step)
             self._last = None
             self._verify(head)
         self._advance()
 
     def _enter(self, reign: Epoch | None, before: Head | None) -> None:
-        """Another key's heads begin: the last one of the key before is checked.
+        """Another key's heads begin: the last one of the key before is checked, and the first one.
 
         A `key` entry is the last of its commit, so a head of the old key ends with it.
         """

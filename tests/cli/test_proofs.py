@@ -107,7 +107,7 @@ def test_an_existing_file_is_not_replaced(
         ("UPDATE head SET root = zeroblob(32)", "not signed by its key"),
         ("UPDATE head SET signature = 'x'", "not signed by its key"),
         ("DELETE FROM head", "has no signed head"),
-        ("UPDATE entry SET body = '{}' WHERE seq = 0", "names no verifier key"),
+        ("UPDATE entry SET body = '{}' WHERE seq = 0", "does not have the body"),
     ],
 )
 @pytest.mark.parametrize("words", [["checkpoint"], ["prove", "5"]])

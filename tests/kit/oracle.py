@@ -51,7 +51,7 @@ def check(path: Path, size: int | None = None) -> None:
     _check_schema(genesis, headers, entries, _schema_digest(schema))
     leaves = [hashlib.sha256(b"\0" + row[1].encode()).digest() for row in entries]
     _check_tree(leaves, heads, nodes)
-    _check_heads(heads, genesis, path.with_suffix(".vkey").read_text())
+    _check_heads(heads, headers, entries, path.with_suffix(".vkey").read_text())
     _check_checkpoints(checkpoints, answers, heads, genesis)
     _check_heartbeats(headers, entries)
     _check_duplicates(headers, entries)
@@ -130,18 +130,31 @@ def _check_tree(
     assert heads[-1][0] == len(leaves), "no unsigned tail"
 
 
-def _check_heads(heads: list[tuple[Any, ...]], genesis: dict[str, Any], vkey: str) -> None:
-    assert genesis["vkey"] == vkey.strip()
-    name, key_id, key = vkey.strip().split("+", 2)
-    raw = base64.b64decode(key)
-    assert raw[:1] == b"\1"
-    assert hashlib.sha256(name.encode() + b"\n" + raw).hexdigest()[:8] == key_id
-    assert name == genesis["origin"]
-    public = Ed25519PublicKey.from_public_bytes(raw[1:])
+def _check_heads(
+    heads: list[tuple[Any, ...]], headers: list[dict[str, Any]], entries: list[Any], vkey: str
+) -> None:
+    """Every head is signed by the key of its epoch; the first key is the one beside the ledger."""
+    named = {
+        seq: json.loads(entries[seq][3])["event"]["vkey"]
+        for seq, header in enumerate(headers)
+        if header["kind"] == "ledger" and header["action"] in ("ledger.genesis", "ledger.key")
+    }
+    genesis = json.loads(entries[0][3])["event"]
+    assert genesis["vkey"] == named[0] == vkey.strip()
+    assert len(set(named.values())) == len(named), "a key came back"
+    sizes = {size for size, _, _, _ in heads}
     for size, root, signature, epoch in heads:
-        text = f"{name}\n{size}\n{base64.b64encode(root).decode()}\n"
-        public.verify(signature, text.encode())
-        assert epoch == 0
+        expected = max(seq for seq in named if seq == 0 or seq + 2 <= size)
+        assert epoch == expected, f"head {size}"
+        name, key_id, key = named[expected].split("+", 2)
+        raw = base64.b64decode(key)
+        assert raw[:1] == b"\1"
+        assert hashlib.sha256(name.encode() + b"\n" + raw).hexdigest()[:8] == key_id
+        assert name == genesis["origin"]
+        public = Ed25519PublicKey.from_public_bytes(raw[1:])
+        public.verify(signature, f"{name}\n{size}\n{base64.b64encode(root).decode()}\n".encode())
+    for seq in named:
+        assert seq + 1 in sizes, f"the entry {seq} names a key and is not the last of its commit"
 
 
 def _check_schema(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audit_receiver.errors import LedgerError
-from audit_receiver.ledger import keys, opening
+from audit_receiver.ledger import durable, opening
 from audit_receiver.ledger.appender import LedgerSettings
 from audit_receiver.ledger.keys import LedgerFiles
 from audit_receiver.tlog.note import SignerKey
@@ -197,7 +197,7 @@ def test_keys_that_others_can_read_are_warned_about(lab: LedgerLab) -> None:
 
 def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "a.key"
-    keys.write_new(path, b"one", 0o400)
+    durable.write_new(path, b"one", 0o400)
     with pytest.raises(LedgerError, match="move it away"):
-        keys.write_new(path, b"two", 0o400)
+        durable.write_new(path, b"two", 0o400)
     assert path.read_bytes() == b"one"

@@ -58,6 +58,38 @@ def test_the_old_key_signs_nothing_behind_its_epoch(scene: Scene) -> None:
     assert {kind for kind, _, _ in scene.found()} == {"head", "key"}
 
 
+def test_the_first_head_of_an_epoch_is_checked_among_many(scene: Scene) -> None:
+    """The head of size s + 2 under the old key, where only a spread of signatures is looked at."""
+    named = rotate(scene)
+    first = record(scene)
+    under(scene, NEXT, named)
+    scene.resign(scene.key, first=first + 1)
+    for _ in range(3):
+        record(scene)
+        under(scene, NEXT, named)
+    found = scene.found()
+    assert ("head", first, first) in {(kind, last, last) for kind, _, last in found}
+    scene.resign(NEXT, first=first + 1)
+    assert scene.found() == set()
+
+
+def test_a_key_that_comes_back_is_found(scene: Scene) -> None:
+    named = rotate(scene)
+    again = scene.own("key", vkey=str(scene.vkey))
+    under(scene, NEXT, named)
+    assert ("key", again, again) in scene.found()
+
+
+def test_a_key_entry_can_follow_the_other_at_once(scene: Scene) -> None:
+    named = rotate(scene)
+    third = Ed25519PrivateKey.generate()
+    again = scene.own("key", vkey=str(vkey_of(third, scene.vkey.name)))
+    under(scene, NEXT, named)
+    record(scene)
+    under(scene, third, again)
+    assert scene.verify(pinned=scene.vkey, every_head=True).findings == ()
+
+
 def test_a_key_entry_inside_a_commit_is_found(scene: Scene) -> None:
     named = rotate(scene, head=False)
     record(scene)

@@ -16,6 +16,7 @@ from audit_receiver.errors import AuditReceiverError, IntegrityError, LedgerErro
 if TYPE_CHECKING:
     from audit_receiver.config.model import Config
     from audit_receiver.ledger.keys import LedgerFiles
+    from audit_receiver.ledger.keysource.model import KeySource
 
 MIB = 1 << 20
 ROOM = 1024 * MIB  # less than this above the reserve is worth a word
@@ -27,6 +28,7 @@ _FLEETING = ("tmpfs", "ramfs", "overlay")
 
 def checks(config: "Config") -> Iterator[Check]:
     """Everything about the files of `ledger.path`."""
+    from audit_receiver.ledger import keys
     from audit_receiver.ledger.keys import LedgerFiles
 
     path = config.ledger.path
@@ -41,7 +43,7 @@ def checks(config: "Config") -> Iterator[Check]:
     except LedgerError as exc:
         yield fail("ledger", str(exc), "correct ledger.path")
         return
-    yield from ledger(files, config.ledger.create)
+    yield from ledger(files, config.ledger.create, keys.source_of(files, None))
 
 
 def directory(path: Path, place: Path) -> Check:
@@ -116,7 +118,7 @@ def durability(place: Path) -> Iterator[Check]:
         yield fail("fsync", f"{place}: cannot be written: {exc.strerror}", "make it writable")
 
 
-def ledger(files: "LedgerFiles", create: str) -> Iterator[Check]:
+def ledger(files: "LedgerFiles", create: str, source: "KeySource") -> Iterator[Check]:
     """An existing ledger: its keys, its schema, its signed tip."""
     from audit_receiver.cli import heads, ledgers
     from audit_receiver.ledger import keys
@@ -144,11 +146,18 @@ def ledger(files: "LedgerFiles", create: str) -> Iterator[Check]:
         message, _, mend = sentence.rpartition("; ")
         yield warn("keys", message, mend)
     try:
-        keys.load(files, tip.vkey)
+        keys.load(files, source, tip.reigns[0].key, tip.reigns[-1].key)
     except LedgerError as exc:
         yield fail("keys", str(exc), "run doctor as the service's user if it is only unreadable")
         return
-    if not loose:
+    waiting = [path.name for path in (files.next_key, files.old_key) if path.exists()]
+    if waiting:
+        yield warn(
+            "keys",
+            f"{' and '.join(waiting)}: a change of the key was interrupted",
+            "the next start finishes it, or a running service within a minute",
+        )
+    if not loose and not waiting:
         yield ok(
             "keys", f"{files.key.name}, {files.dedup.name}: the ledger's own, closed to others"
         )
