@@ -6,6 +6,7 @@ a large one.
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,7 +64,8 @@ class Peer:
         """Raises ConfigError if `ca_file` cannot be used."""
         self._url = url
         self._tls = tls_context(ca_file) if urlsplit(url).scheme == "https" else None
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        # A little before the keeper gives up, so that the error names the address; not rounded up.
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds * 0.95, ceil_threshold=1e9)
         self._seconds = timeout_seconds
         self._most_bytes = most_bytes
         self._session: aiohttp.ClientSession | None = None
@@ -186,7 +188,8 @@ def _in_words(exc: Exception) -> str:
         case aiohttp.ClientConnectorDNSError():
             return "the host name cannot be resolved"
         case aiohttp.ClientConnectorError():
-            return f"cannot be reached: {exc.os_error.strerror or exc.os_error}"
+            number = exc.os_error.errno
+            return f"cannot be reached: {os.strerror(number) if number else exc.os_error}"
         case aiohttp.ServerDisconnectedError():
             return "the connection was closed before an answer came; it may have been kept"
         case aiohttp.ClientPayloadError():

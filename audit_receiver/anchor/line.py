@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from audit_receiver.anchor.model import Anchor, AnchorError, Published, Token
+from audit_receiver.anchor.model import Anchor, AnchorError, NotDue, Published, Token
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 TELL_SECONDS = 60.0  # one anchor's changes are recorded at most so often; a conflict always
@@ -100,6 +100,9 @@ class Line:
         try:
             async with asyncio.timeout(self._timeout):
                 tokens = await self._anchor.publish(published)
+        except NotDue as error:  # nothing is wrong; what it covers stays what it was
+            self._is(State(self.name, "on", error.size, ""))
+            return True
         except AnchorError as error:
             self._failed("conflict" if error.conflict else "failing", str(error))
         except TimeoutError:

@@ -37,8 +37,12 @@ class AnchorError(AuditReceiverError):
 class NotDue(AuditReceiverError):
     """Nothing is wrong and nothing was kept: this anchor takes one checkpoint now and then.
 
-    What it covers, and how it stands, stay as they are; the next checkpoint is offered as ever.
+    `size` is that of the newest checkpoint that it keeps. The next one is offered as ever.
     """
+
+    def __init__(self, message: str, size: int) -> None:
+        super().__init__(message)
+        self.size = size
 
 
 class Anchor(Protocol):

@@ -78,7 +78,8 @@ class TimestampAnchor:
             await asyncio.to_thread(self._remember)
             self._asked = True
         if self.last and 0 <= published.unix_nano - self.last.unix_nano < self._interval_nano:
-            raise NotDue(f"the last time stamp covers the history of {self.last.size} entries")
+            said = f"the last time stamp covers the history of {self.last.size} entries"
+            raise NotDue(said, self.last.size)
         request = (
             self._library.TimestampRequestBuilder()
             .data(published.note.encode())
@@ -105,12 +106,6 @@ class TimestampAnchor:
     async def close(self) -> None:
         """Let go of the connection."""
         await self._peer.close()
-
-    def status(self) -> str:
-        """When the last stamp was taken, for people."""
-        if self.last is None:
-            return "no time stamp yet"
-        return f"last time stamp of {self.last.size} entries at {render(self.last.unix_nano)}"
 
     def _remember(self) -> None:
         try:

@@ -1,8 +1,9 @@
 """Anchor `webhook`: each checkpoint as JSON to an address of your choice.
 
 The signature is that of Standard Webhooks: whoever receives it can check with that project's
-libraries that it came from here and is fresh. An answer of the 200s means kept; 409 means that the
-receiver holds another history of this ledger.
+libraries that it came from here and is fresh. An answer of the 200s means kept, unless it is a web
+page (a proxy that wants somebody to sign in answers so); 409 means that the receiver holds another
+history of this ledger.
 """
 
 import base64
@@ -73,6 +74,11 @@ class WebhookAnchor:
             )
         if not answer.is_success:
             raise AnchorError(f"{self._shown}: not kept: {answer.said()}")
+        if answer.content_type == "text/html" and answer.body.lstrip().startswith(b"<"):
+            raise AnchorError(
+                f"{self._shown}: a web page answers, such as one to sign in, and no receiver:"
+                f" {answer.said()}"
+            )
         return ()
 
     async def newest(self) -> Sequence[str]:

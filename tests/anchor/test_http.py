@@ -62,7 +62,7 @@ WORDS = {
     "slow": "no answer within 0.3 s",
     "huge": "HTTP 200 with more than 65536 bytes",
     "redirect": "redirects are not followed",
-    "gone": "cannot be reached: Connect",
+    "gone": "cannot be reached: Connection refused",
 }
 
 

@@ -23,6 +23,7 @@ SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 def outside() -> Iterator[Outside]:
     more = {
         "forbids": lambda asked: Reply(401, b"who are you?"),
+        "plain words": lambda asked: Reply(200, b"ok", "text/html; charset=utf-8"),
         "conflict": lambda asked: Reply(409, b"another root at size 3", "text/plain"),
     }
     with Outside(lambda asked: Reply(204), more) as one:
@@ -108,12 +109,20 @@ def by_hand(asked: Asked) -> str:
     return base64.b64encode(hmac.digest(bytes(range(32)), signed.encode(), "sha256")).decode()
 
 
+async def test_a_receiver_that_calls_its_words_html_is_still_a_receiver(outside: Outside) -> None:
+    outside.fault = "plain words"
+    one = anchor(outside)
+    assert await one.publish(published(3)) == ()
+    await one.close()
+
+
 @pytest.mark.parametrize(
     ("fault", "words", "conflict"),
     [
         ("forbids", "not kept: HTTP 401: 'who are you\\?'", False),
         ("conflict", "another history: HTTP 409: 'another root at size 3'", True),
         ("redirect", "redirects are not followed", False),
+        ("garbage", "a web page answers, such as one to sign in", False),
     ],
 )
 async def test_what_is_no_success_is_told(

@@ -133,7 +133,7 @@ class Outside:
             case "slow":
                 self._released.wait(60)
             case "garbage":
-                page = b"<html><title>Sign in</title><body>\x00\xff</body></html>"
+                page = b"<html><title>Sign in</title></html>"
                 _send(handler, Reply(200, page, "text/html"))
             case "huge":
                 _send(handler, Reply(200, b"x" * HUGE_BYTES))

@@ -1,0 +1,221 @@
+"""The anchors under test, each with its real outside and the ways in which that can fail."""
+
+import fcntl
+import gzip
+import json
+import os
+import select
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+
+from audit_receiver import anchors
+from audit_receiver.anchor.stdout import StdoutAnchor
+from audit_receiver.tlog.checkpoint import Checkpoint
+from audit_receiver.tlog.note import Note
+from audit_receiver.verify.rfc3161 import token_time
+from tests.kit.outside import FAULTS, Asked, Outside, Reply
+from tests.kit.timestamping import TimestampAuthority, served
+
+Authorities = tuple[TimestampAuthority, TimestampAuthority]
+
+
+class Subject(NamedTuple):
+    """One anchor: what it is configured with, what its outside keeps, how it fails."""
+
+    name: str
+    section: dict[str, Any]
+    newest: Callable[[Path], int]  # size of the newest checkpoint that is provably kept, 0 if none
+    faults: frozenset[str]
+    fail: Callable[[str], None]  # by one of its faults; "" mends it
+
+
+def size_of(note: str) -> int:
+    """The size that a note states; it has to be one."""
+    return Checkpoint.parse(Note.parse(note).text).size
+
+
+@contextmanager
+def subjects(folder: Path, authorities: Authorities) -> Iterator[list[Subject]]:
+    """All of them, running."""
+    folder.mkdir()
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(stdout(folder)),
+            file(folder),
+            stack.enter_context(timestamp(*authorities)),
+            stack.enter_context(otlp()),
+            stack.enter_context(webhook()),
+        ]
+
+
+@contextmanager
+def stdout(folder: Path) -> Iterator[Subject]:
+    """A pipe with a reader: one that has gone away, or that does not read for a while."""
+    descriptor = os.open(folder, os.O_RDONLY)  # its number is kept for the pipes to come
+    reader = Reading(descriptor)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                anchors, "StdoutAnchor", lambda name: StdoutAnchor(name, descriptor=descriptor)
+            )
+            yield Subject("stdout", {}, reader.newest, frozenset({"gone", "slow"}), reader.fail)
+    finally:
+        reader.stop()
+        os.close(descriptor)
+
+
+class Reading:
+    """Reads what is written to a descriptor, line by line."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._sizes = [0]
+        self._begin()
+
+    def newest(self, _: Path) -> int:
+        return max(self._sizes)
+
+    def fail(self, fault: str) -> None:
+        match fault:
+            case "gone":
+                self.stop()
+            case "slow":
+                self._paused.clear()
+                os.set_blocking(self._descriptor, False)
+                with suppress(BlockingIOError):
+                    while True:
+                        os.write(self._descriptor, b"\n" * 512)
+                os.set_blocking(self._descriptor, True)
+            case _:
+                self._paused.set()
+                if not self._thread.is_alive():
+                    self._begin()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._paused.set()
+        self._thread.join(10)
+
+    def _begin(self) -> None:
+        self._stopped = False
+        self._paused = threading.Event()
+        self._paused.set()
+        read, write = os.pipe()
+        fcntl.fcntl(read, fcntl.F_SETPIPE_SZ, 4096)
+        os.dup2(write, self._descriptor, inheritable=False)
+        os.close(write)
+        self._thread = threading.Thread(target=self._read, args=(read,), daemon=True)
+        self._thread.start()
+
+    def _read(self, read: int) -> None:
+        left = b""
+        while not self._stopped:
+            ready, _, _ = select.select([read], [], [], 0.02)
+            self._paused.wait()
+            if ready:
+                *lines, left = (left + os.read(read, 65536)).split(b"\n")
+                self._sizes += [size_of(json.loads(line)["note"]) for line in lines if line]
+        os.close(read)
+
+
+def file(folder: Path) -> Subject:
+    """A file on a volume that goes away: its directory becomes unusable."""
+    path = folder / "volume" / "checkpoints.txt"
+    away = folder / "away"
+
+    def fail(fault: str) -> None:
+        if fault:
+            path.parent.mkdir(exist_ok=True)
+            path.parent.rename(away)
+            path.parent.write_text("no directory")
+        elif away.exists():
+            path.parent.unlink()
+            away.rename(path.parent)
+
+    def newest(_: Path) -> int:
+        lies = path if path.exists() else away / path.name
+        notes = lies.read_text().split("\n=\n")[:-1] if lies.exists() else []
+        return max((size_of(note.removeprefix("=\n") + "\n") for note in notes), default=0)
+
+    return Subject("file", {"path": str(path)}, newest, frozenset({"refuses", "gone"}), fail)
+
+
+@contextmanager
+def timestamp(authority: TimestampAuthority, other: TimestampAuthority) -> Iterator[Subject]:
+    """openssl as authority; what is kept is the token in the ledger, which has to hold."""
+
+    def newest(ledger: Path) -> int:
+        sql = (
+            "SELECT size, note, content FROM anchored JOIN checkpoint USING (size)"
+            " WHERE anchor = 'timestamp' AND kind = 'timestamp'"
+        )
+        with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as connection:
+            rows = connection.execute(sql).fetchall()
+        roots = authority.root.read_bytes()
+        for _, note, token in rows:
+            assert isinstance(token_time(token, note, roots), int)
+        return max((size for size, _, _ in rows), default=0)
+
+    with served(authority, other) as outside:
+        section = {"url": outside.url, "ca_file": str(authority.root), "interval": "1s"}
+        yield _http("timestamp", section, outside, newest, "wrong")
+
+
+@contextmanager
+def otlp() -> Iterator[Subject]:
+    """A backend that decodes what it keeps; `wrong`: it says that it rejected the record."""
+    kept = [0]
+
+    def keep(asked: Asked) -> Reply:
+        request = ExportLogsServiceRequest.FromString(gzip.decompress(asked.body))
+        [record] = request.resource_logs[0].scope_logs[0].log_records
+        kept.append(size_of(record.body.string_value))
+        return Reply(200, b"", "application/x-protobuf")
+
+    def reject(asked: Asked) -> Reply:
+        response = ExportLogsServiceResponse()
+        response.partial_success.rejected_log_records = 1
+        response.partial_success.error_message = "too old"
+        return Reply(200, response.SerializeToString(), "application/x-protobuf")
+
+    with Outside(keep, {"wrong": reject}) as outside:
+        yield _http("otlp", {"endpoint": outside.url}, outside, lambda _: max(kept), "wrong")
+
+
+@contextmanager
+def webhook() -> Iterator[Subject]:
+    """A receiver of JSON; `wrong`: it does not accept our token."""
+    kept = [0]
+
+    def keep(asked: Asked) -> Reply:
+        kept.append(size_of(json.loads(asked.body)["note"]))
+        return Reply(204)
+
+    more = {
+        "wrong": lambda asked: Reply(401, b"unknown token", "text/plain"),
+        "conflict": lambda asked: Reply(409, b"another root", "text/plain"),
+    }
+    with Outside(keep, more) as outside:
+        section = {"url": outside.url}
+        yield _http("webhook", section, outside, lambda _: max(kept), "wrong", "conflict")
+
+
+def _http(
+    name: str, section: dict[str, Any], outside: Outside, newest: Callable[[Path], int], *more: str
+) -> Subject:
+    def fail(fault: str) -> None:
+        outside.fault = fault
+        if not fault:
+            assert outside.redirected == [], "a redirect was followed"
+
+    return Subject(name, section, newest, frozenset({*FAULTS, *more}), fail)
