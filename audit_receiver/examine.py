@@ -4,25 +4,26 @@ The end is fixed when the reading begins, so that a ledger that is being written
 Nothing is written, and no transaction stays open for longer than a chunk of rows.
 """
 
-import re
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from audit_receiver.errors import LedgerError
+from audit_receiver.inspection import parallel, structure
 from audit_receiver.ledger import keys
 from audit_receiver.ledger.reader import Reader, UnreadableLedger
 from audit_receiver.ledger.statement import Row
 from audit_receiver.tlog.note import VerifierKey
 from audit_receiver.verify.check import Examination
+from audit_receiver.verify.entries import leaf_of
+from audit_receiver.verify.memory import Memory, Resumption
 from audit_receiver.verify.released import APPLICATION_ID
 from audit_receiver.verify.report import VerifyReport
+from audit_receiver.verify.tree import BLOCK
 from audit_receiver.verify.trust import NOTHING, Trust
 
-_NUMBER = re.compile(r"[0-9]+")
-_CORRUPT, _NOT_A_DATABASE = 11, 26  # sqlite3.h: SQLITE_CORRUPT, SQLITE_NOTADB
+MOST_COMPARED = 64  # older checkpoints from outside that an incremental run compares
 
 
 class Watcher:
@@ -44,6 +45,16 @@ class Question:
     checkpoints: Sequence[Sequence[str]] = ()  # name, text; of an anchor's: name, text, anchor
     every_head: bool = False
     trust: Trust = NOTHING  # how tokens that the ledger keeps are judged
+    remembered: tuple[str, Memory] | None = None  # what an earlier run saw, and where that is kept
+    incremental: bool = False  # only what came after that; the file's structure is not checked
+    jobs: int = 1  # processes that judge entries
+
+
+class Answer(NamedTuple):
+    """The report, and what to remember for the next run; None unless the ledger held."""
+
+    report: VerifyReport
+    memory: Memory | None
 
 
 def examine(question: Question, watcher: Watcher | None = None) -> VerifyReport:
@@ -51,40 +62,93 @@ def examine(question: Question, watcher: Watcher | None = None) -> VerifyReport:
 
     Whatever is wrong inside the file is a finding of the report.
     """
+    return answer(question, watcher).report
+
+
+def answer(question: Question, watcher: Watcher | None = None) -> Answer:
+    """`examine`, and what the next run can go on from."""
     watcher = watcher or Watcher()
     try:
         opened = Reader(question.ledger)
     except UnreadableLedger as exc:
-        if not _is_damage(exc, _CORRUPT):  # else there is a SQLite file, and it was broken
+        if not structure.is_damage(
+            exc, structure.CORRUPT
+        ):  # else there is a SQLite file, and it was broken
             raise
         examination = Examination(question.pinned, checkpoints=question.checkpoints)
         examination.unreadable(str(exc))
-        return examination.report()
+        return Answer(examination.report(), None)
     with opened as reader:
-        examination = Examination(
-            pinned=question.pinned,
-            beside=_key_beside(reader, question.pinned),
-            checkpoints=question.checkpoints,
-            every_head=question.every_head,
-            trust=question.trust,
-        )
-        unjudged = ""
-        try:
-            _schema(reader, examination)
-            structure = _Structure(question.ledger)
-            _log(reader, examination, watcher)
-            watcher.begins("checking the file's structure", None)
-            messages, unjudged = structure.result()
-            examination.structure(condensed(messages))
-        except UnreadableLedger as exc:
-            examination.unreadable(str(exc))
+        if question.incremental and question.remembered is not None:
+            found = _continued(reader, question, question.remembered[1], watcher)
+            if found is not None:
+                return found
+        return _from_the_beginning(reader, question, watcher)
+
+
+def _from_the_beginning(reader: Reader, question: Question, watcher: Watcher) -> Answer:
+    examination = _examination(reader, question)
+    unjudged = ""
+    try:
+        _schema(reader, examination)
+        checked = structure.Structure(question.ledger)
+        _log(reader, examination, watcher, question.jobs)
+        watcher.begins("checking the file's structure", None)
+        messages, unjudged = checked.result()
+        examination.structure(structure.condensed(messages))
+    except UnreadableLedger as exc:
+        examination.unreadable(str(exc))
     report = examination.report()
-    return _with_undecided(report, unjudged) if unjudged else report
+    return _answer(_with_undecided(report, unjudged) if unjudged else report, examination)
 
 
-def _is_damage(error: Exception, *codes: int) -> bool:
-    """Whether SQLite called the file itself broken; a full disk is no finding."""
-    return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in codes
+def _continued(
+    reader: Reader, question: Question, memory: Memory, watcher: Watcher
+) -> Answer | None:
+    """Judge what came after the memory; None if what it remembers is not there any more."""
+    size = _end(reader)
+    if size < memory.size:
+        return None
+    examination = _examination(reader, question)
+    try:
+        resumption = _resumption(reader, memory, examination.sizes_before(memory.size))
+        _schema(reader, examination)
+        if not _log(reader, examination, watcher, question.jobs, resumption):
+            return None
+    except (UnreadableLedger, ValueError):
+        return None  # the examination from the beginning says what is wrong
+    return _answer(examination.report(), examination)
+
+
+def _examination(reader: Reader, question: Question) -> Examination:
+    return Examination(
+        pinned=question.pinned,
+        beside=_key_beside(reader, question.pinned),
+        checkpoints=question.checkpoints,
+        every_head=question.every_head,
+        trust=question.trust,
+        remembered=question.remembered,
+    )
+
+
+def _answer(report: VerifyReport, examination: Examination) -> Answer:
+    held = report.verdict in ("intact", "intact_unanchored")
+    return Answer(report, examination.memory() if held else None)
+
+
+def _resumption(reader: Reader, memory: Memory, sizes: Sequence[int]) -> Resumption:
+    first = memory.size - memory.size % BLOCK
+    tail = [leaf_of(row[1]) for row in reader.entries(first=first, end=memory.size)]
+    subtree = reader.subtree(memory.size)
+    newest = [*sizes[:MOST_COMPARED]]
+    return Resumption(memory, tail, {size: _root(subtree, size) for size in newest})
+
+
+def _root(subtree: Callable[[int, int], bytes], size: int) -> bytes:
+    try:
+        return subtree(0, size)
+    except LedgerError:
+        return b""  # no root at all, so the checkpoint is not the one of this ledger
 
 
 def _key_beside(reader: Reader, pinned: object) -> VerifierKey | None:
@@ -105,21 +169,45 @@ def _schema(reader: Reader, examination: Examination) -> None:
     examination.schema(rows, facts.application_id, facts.user_version)
 
 
-def _log(reader: Reader, examination: Examination, watcher: Watcher) -> None:
+def _end(reader: Reader) -> int:
     # An entry and the head that covers it are committed together, so the larger of both is an end
     # at which a live ledger is complete.
     tip = reader.tip_head()
     stated = tip[0] if tip is not None and isinstance(tip[0], int) else 0
-    size = max(reader.size(), stated)
+    return max(reader.size(), stated)
+
+
+def _log(
+    reader: Reader,
+    examination: Examination,
+    watcher: Watcher,
+    jobs: int,
+    resumption: Resumption | None = None,
+) -> bool:
+    size = _end(reader)
     watcher.begins("checking entries and heads", size)
     beyond: list[str] = []
+    base = 0
     heads = reader.heads(end_size=size + 1)
+    checkpoints, tokens = reader.checkpoints(), reader.anchored()
+    if resumption is not None:
+        base = resumption.memory.size
+        heads = reader.heads(first_size=base, end_size=size + 1)
+        checkpoints = reader.checkpoints(base)
+        tokens = [row for row in tokens if isinstance(row[0], int) and row[0] >= base]
     nodes = _nodes(reader, size, beyond)
-    examination.stored(
-        _up_to_now(reader, reader.checkpoints(), size), _up_to_now(reader, reader.anchored(), size)
+    examination.stored(_up_to_now(reader, checkpoints, size), _up_to_now(reader, tokens, size))
+    held = examination.log(
+        parallel.entries(reader, base, size, jobs),
+        heads,
+        nodes,
+        size,
+        watcher.reached,
+        again=lambda first, end: reader.entries(first=first, end=end),
+        resumption=resumption,
     )
-    examination.log(reader.entries(end=size), heads, nodes, size, watcher.reached)
     examination.structure(beyond)
+    return held
 
 
 def _up_to_now(reader: Reader, rows: Iterable[Row], size: int) -> Iterator[Row]:
@@ -138,45 +226,6 @@ def _nodes(reader: Reader, size: int, beyond: list[str]) -> Iterator[tuple[Any, 
             if end > size and end > reader.size():
                 beyond.append(f"tree node {level}/{idx} stands beyond the last entry")
         yield row
-
-
-class _Structure:
-    """SQLite's own check of the file, beside the reading of the entries: SQLite lets Python run."""
-
-    def __init__(self, ledger: Path) -> None:
-        self._ledger = ledger
-        self._messages: list[str] = []
-        self._error: Exception | None = None
-        # A daemon, so that Ctrl-C ends the program and not only the reading.
-        self._thread = threading.Thread(target=self._run, name="integrity-check", daemon=True)
-        self._thread.start()
-
-    def result(self) -> tuple[list[str], str]:
-        """Wait for it: what it found, and why it could not be made ("" if it was)."""
-        self._thread.join()
-        if self._error is None:
-            return self._messages, ""
-        if _is_damage(self._error, _CORRUPT, _NOT_A_DATABASE):
-            raise self._error
-        return [], f"the file's structure could not be checked: {self._error}"
-
-    def _run(self) -> None:
-        try:
-            with Reader(self._ledger) as reader:
-                self._messages = reader.integrity_check()
-        except (LedgerError, OSError) as exc:
-            self._error = exc
-
-
-def condensed(messages: Sequence[str]) -> list[str]:
-    """One message for all that differ in their numbers only: an index can lie about every row."""
-    alike: dict[str, list[str]] = {}
-    for message in messages:
-        alike.setdefault(_NUMBER.sub("#", message), []).append(message)
-    return [
-        f"{some[0]} (and {len(some) - 1} more like this)" if len(some) > 1 else some[0]
-        for some in alike.values()
-    ]
 
 
 def _with_undecided(report: VerifyReport, reason: str) -> VerifyReport:

@@ -9,6 +9,7 @@ from audit_receiver.verify.report import Incarnation, VerifyReport, verdicts
 
 SHOWN = 50  # findings that a person reads; `--format json` has them all
 MOST_BRACKETS = 5  # the newest
+_STRUCTURE = ", the file's structure"
 LONG = 70  # characters of an expected or found value
 
 
@@ -107,10 +108,17 @@ def _short(text: str) -> str:
 
 
 def _checked(report: VerifyReport, key: str) -> Iterator[str]:
+    if report.checked_from:
+        yield (
+            f"Incremental: the {count_of(report.checked_from, 'entry')} before were checked by an"
+            " earlier run and not read again; their tree is the one that it remembers. The file's"
+            " structure was not checked."
+        )
     yield (
         f"Checked: schema, {count_of(report.entries_checked, 'entry')} (bodies, subjects, chain,"
         f" canonical form, header against body), {count_of(report.heads_checked, 'tree root')},"
-        f" {count_of(report.signatures_checked, 'signature')}, tree nodes, the file's structure."
+        f" {count_of(report.signatures_checked, 'signature')}, tree nodes"
+        f"{'' if report.checked_from else _STRUCTURE}."
     )
     yield f"Origin   {safe(report.origin) or 'none'}"
     yield f"Root     {report.root or 'cannot be computed'} at size {report.size:,}"

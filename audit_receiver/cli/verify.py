@@ -10,7 +10,7 @@ from audit_receiver.cli import outside
 from audit_receiver.cli.output import safe, say
 
 if TYPE_CHECKING:
-    from audit_receiver.examine import Question
+    from audit_receiver.examine import Answer, Question
     from audit_receiver.verify.report import VerifyReport
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -41,6 +41,23 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="FILE|DIR",
     help="What an anchor keeps: its file, a folder of notes, JSON lines of standard output.",
 )
+@click.option(
+    "--state",
+    "memory",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Remember what held, and compare with it next time; keep it away from the ledger.",
+)
+@click.option(
+    "--incremental", is_flag=True, help="Check only what came after the state; a full run is safer."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(0, 256),
+    default=1,
+    show_default=True,
+    help="Processes that check entries; 0: one for each processor.",
+)
 @click.option("--every-head", is_flag=True, help="Check every signature, not a spread of them.")
 @click.option("--proof", type=_FILE, metavar="FILE", help="Check a proof of `prove`, no ledger.")
 @click.option(
@@ -56,6 +73,9 @@ def command(
     vkeys: tuple[str, ...],
     notes: tuple[Path, ...],
     anchors: tuple[Path, ...],
+    memory: Path | None,
+    incremental: bool,
+    jobs: int,
     every_head: bool,
     proof: Path | None,
     form: str,
@@ -67,6 +87,7 @@ def command(
       audit-receiver verify ledger.db
       audit-receiver verify ledger.db --vkey ledger.vkey --checkpoint checkpoint-2026-03-31.txt
       audit-receiver verify ledger.db --vkey ledger.vkey --anchor /mnt/other/checkpoints.txt
+      audit-receiver verify ledger.db --vkey ledger.vkey --state seen.json
       audit-receiver verify --proof 1204.tlog-proof --vkey ledger.vkey
 
     Re-hashes everything: bodies, subjects, chain, tree, the root of every signed head; checks the
@@ -79,6 +100,10 @@ def command(
     could not judge), and a level of assurance: LOCAL_CHAINED, SIGNED (--vkey), ANCHORED
     (--checkpoint, --anchor), WITNESSED, with what it rests on.
 
+    --state FILE is written when the ledger held, and next time the ledger must continue what it
+    remembers: it counts as a checkpoint from outside, so keep it where you are and the ledger is
+    not. With --incremental entries before it are not read again, and the report says so.
+
     \b
     Exit codes: 0 holds, and an outside checkpoint covers every record
                 1 does not hold; each finding names the entries
@@ -86,7 +111,7 @@ def command(
                 3 holds, but records lie after the last outside checkpoint, or none was given
     """
     if proof is not None:
-        if ledger is not None or notes or anchors:
+        if ledger is not None or notes or anchors or memory is not None:
             raise click.UsageError("--proof is checked alone: with --vkey and nothing else")
         if len(vkeys) != 1:
             raise click.UsageError("a proof needs the ledger's verifier key: --vkey KEY or FILE")
@@ -95,20 +120,36 @@ def command(
         return proofs.check(proof, outside.read_key(vkeys[0]), form)
     if ledger is None:
         raise click.UsageError("name the LEDGER to verify, or a proof with --proof FILE")
+    if incremental and memory is None:
+        raise click.UsageError("--incremental goes on from what --state FILE remembers")
     from audit_receiver import examine
+    from audit_receiver.inspection import parallel, state
 
+    before = state.read(memory) if memory is not None else None
     given = outside.checkpoints(notes) + outside.anchored(anchors)
     pins = tuple(map(outside.read_key, vkeys))
-    return _check_ledger(examine.Question(ledger, pins, given, every_head), form)
+    question = examine.Question(
+        ledger,
+        pins,
+        given,
+        every_head,
+        remembered=(safe(str(memory)), before) if before is not None else None,
+        incremental=incremental,
+        jobs=jobs or parallel.processors(),
+    )
+    return _check_ledger(question, memory, form)
 
 
-def _check_ledger(question: "Question", form: str) -> int:
+def _check_ledger(question: "Question", memory: Path | None, form: str) -> int:
     from audit_receiver.errors import LedgerError
+    from audit_receiver.inspection import state
     from audit_receiver.verify.report import exit_code
 
     pinned = bool(question.pinned)
     try:
-        report = _examined(question)
+        report, seen = _examined(question)
+        if memory is not None and seen is not None:
+            state.write(memory, seen)
     except LedgerError as exc:
         if form == "text":
             raise
@@ -121,7 +162,7 @@ def _check_ledger(question: "Question", form: str) -> int:
     return exit_code(report)
 
 
-def _examined(question: "Question") -> "VerifyReport":
+def _examined(question: "Question") -> "Answer":
     from audit_receiver import examine
     from audit_receiver.cli import output
 
@@ -134,7 +175,7 @@ def _examined(question: "Question") -> "VerifyReport":
             def reached(self, done: int) -> None:
                 bar.reach(done)
 
-        return examine.examine(question, Watcher())
+        return examine.answer(question, Watcher())
 
 
 def _whose(ledger: Path, pinned: bool) -> str:

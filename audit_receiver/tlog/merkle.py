@@ -98,6 +98,21 @@ class Frontier:
         other._peaks = self._peaks.copy()
         return other
 
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """The roots of the perfect subtrees, largest first: what `of_peaks` takes."""
+        return tuple(self._peaks)
+
+    @classmethod
+    def of_peaks(cls, size: int, peaks: Sequence[bytes]) -> "Frontier":
+        """The right edge of a tree of `size` leaves. Raises ValueError unless they fit."""
+        if size < 0 or len(peaks) != size.bit_count() or any(len(peak) != 32 for peak in peaks):
+            raise ValueError(f"{len(peaks)} hashes cannot be the edge of a tree of {size} leaves")
+        frontier = cls()
+        frontier.size = size
+        frontier._peaks = list(peaks)
+        return frontier
+
     @classmethod
     def restore(cls, size: int, node: NodeAt, leaves: LeavesIn) -> "Frontier":
         """Rebuild the right edge of a tree of `size` leaves.

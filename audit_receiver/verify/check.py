@@ -10,10 +10,10 @@ It knows no file and no database, so the same code judges a live ledger, a copy 
 Nothing that a ledger holds makes it raise: whatever is wrong is a finding.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from audit_receiver.tlog.merkle import leaf_hash
+from audit_receiver.tlog.checkpoint import Checkpoint
 from audit_receiver.tlog.note import VerifierKey
 from audit_receiver.verify import anchors, assurance, schema
 from audit_receiver.verify.entries import EntryChecker
@@ -21,13 +21,14 @@ from audit_receiver.verify.epochs import BEGINNING, Epochs
 from audit_receiver.verify.findings import Findings
 from audit_receiver.verify.heads import HeadChecker
 from audit_receiver.verify.incarnations import Incarnations, carried_on
+from audit_receiver.verify.memory import Memory, Resumption
 from audit_receiver.verify.report import Verdict, VerifyReport
 from audit_receiver.verify.stored import StoredChecker
 from audit_receiver.verify.tree import Tree
 from audit_receiver.verify.trust import NOTHING, Trust
+from audit_receiver.verify.walk import Again, Progress, Walk
 
-Progress = Callable[[int], None]
-_TOLD_EVERY = 4096
+TEACHING = (*BEGINNING, "schema")
 
 
 class Examination:
@@ -40,6 +41,7 @@ class Examination:
             anchor keeps, among which may be those of other ledgers.
         every_head: check every signature and not a spread of them.
         trust: how tokens that the ledger keeps are judged.
+        remembered: what this verifier saw earlier, and under which name that is kept.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Examination:
         checkpoints: Sequence[Sequence[str]] = (),
         every_head: bool = False,
         trust: Trust = NOTHING,
+        remembered: tuple[str, Memory] | None = None,
     ) -> None:
         self._pins = (pinned,) if isinstance(pinned, VerifierKey) else tuple(pinned or ())
         self._beside = beside
@@ -59,12 +62,15 @@ class Examination:
         self._epochs = Epochs(self._pins[0] if self._pins else beside)
         self._incarnations = Incarnations()
         given, self._undecided = anchors.read(checkpoints)
+        if remembered is not None:
+            given.append(anchors.Given(remembered[0], None, remembered[1].checkpoint))
+            given.sort(key=lambda one: one.checkpoint.size)
         self._anchors = anchors.AnchorChecker(given, self._pins, self._findings)
         self._entries = EntryChecker(self._findings, self._own_record)
         self._stored = self._stored_checker((), ())
-        self._heads: HeadChecker | None = None
-        self._tree: Tree | None = None
-        self._genesis: dict[str, Any] = {}
+        self._walk: Walk | None = None
+        self._base = 0  # entries before it were checked by an earlier run
+        self._learnt: list[tuple[int, str, dict[str, Any]]] = []
 
     def schema(
         self, rows: Iterable[tuple[Any, Any, Any, Any]], application_id: Any, user_version: Any
@@ -88,37 +94,43 @@ class Examination:
         nodes: Iterable[Sequence[Any]],
         size: int,
         progress: Progress | None = None,
-    ) -> None:
+        again: Again | None = None,
+        resumption: Resumption | None = None,
+    ) -> bool:
         """Check entries, heads and nodes in one pass.
 
         Args:
-            entries: (seq, header, hash, body) in order of seq.
+            entries: (seq, header, hash, body) in order of seq, or runs of them (`runs`).
             heads: (size, root, signature, epoch) in order of size.
             nodes: (level, idx, hash) in order.
             size: the end, fixed when the reading began: the larger of the last seq + 1 and of the
                 newest head's size.
             progress: told the number of entries checked, now and then.
+            again: the rows of a run, if there are runs.
+            resumption: begin behind what an earlier run has checked; then `entries` and `heads`
+                begin at its size.
+
+        Returns:
+            False if the ledger is not the one that was checked earlier: nothing was judged, and
+            only an examination from the beginning can say what happened to it.
         """
-        checker, outside = self._entries, self._anchors
-        self._tree = tree = Tree(iter(nodes), self._findings)
-        self._heads = HeadChecker(iter(heads), size, self._epochs, self._every_head, self._findings)
-        wake, push, feed = self._wake(), tree.push, checker.feed
-        for seq, header, digest, body in entries:
-            leaf = feed(seq, header, digest, body)
-            if leaf is None:
-                continue
-            if checker.missing_before:
-                tree.skip(checker.missing_before)
-                checker.missing_before = 0
-                wake = self._arrive()
-            if outside.waits and checker.records > outside.newest:
-                outside.record(checker.last_received)
-            push(leaf_hash(leaf))
-            if tree.size >= wake:
-                wake = self._arrive()
-            if progress is not None and not tree.size % _TOLD_EVERY:
-                progress(tree.size)
-        self._finish()
+        base = resumption.memory.size if resumption is not None else 0
+        tree = Tree(iter(nodes), self._findings)
+        checker = HeadChecker(
+            iter(heads), size, self._epochs, self._every_head, self._findings, base
+        )
+        self._walk = walk = Walk(
+            self._entries, checker, tree, self._anchors, self._stored, self._findings
+        )
+        if resumption is not None:
+            if not walk.resume(resumption):
+                return False
+            self._base = base
+            for seq, event, fields in resumption.memory.learnt:
+                self._own_record(seq, event, fields)
+        walk.go(entries, again, progress)
+        self._finish(walk)
+        return True
 
     def structure(self, messages: Iterable[str]) -> None:
         """What SQLite's integrity check said; each message is a finding."""
@@ -131,14 +143,16 @@ class Examination:
 
     def report(self) -> VerifyReport:
         """The result; call it last."""
-        checker, heads, tree = self._entries, self._heads, self._tree
+        checker, walk = self._entries, self._walk
+        tree = walk.tree if walk is not None else None
+        heads = walk.heads if walk is not None else None
         undecided = self._not_judged()
         findings = self._findings.sorted()
         covered, size = self._anchors.covered, tree.size if tree is not None else 0
         unanchored = checker.records - covered.records
         incarnations = self._incarnations.report(size, self._pins)
         stored, brackets = self._stored.report()
-        previous = self._genesis.get("previous")
+        previous = self._learnt[0][2].get("previous") if self._learnt else None
         return VerifyReport(
             verdict=_verdict(
                 bool(findings), bool(undecided), unanchored, self._anchors.anchored_size
@@ -151,9 +165,9 @@ class Examination:
             unanchored=unanchored,
             unanchored_since=covered.since if unanchored else None,
             last_received=checker.last_received or None,
-            entries_checked=size,
+            entries_checked=size - self._base,
             heads_checked=heads.checked if heads is not None else 0,
-            signatures_checked=(heads.signatures if heads is not None else 0) + stored.signatures,
+            signatures_checked=heads.signatures if heads is not None else 0,
             undecided=tuple(undecided),
             findings=tuple(findings),
             assurance=assurance.level(
@@ -165,14 +179,40 @@ class Examination:
             brackets=brackets,
             stored=stored,
             remarks=tuple(self._anchors.remarks),
+            checked_from=self._base,
             last_hash=checker.last_hash,
             last_action=checker.last_action,
             previous=previous if type(previous) is dict else None,
         )
 
+    def sizes_before(self, base: int) -> list[int]:
+        """Sizes up to `base` at which a resumption wants the root that the ledger has now."""
+        return self._anchors.sizes(base)
+
+    def memory(self) -> Memory | None:
+        """What to remember for the next run; None if nothing whole was seen."""
+        walk, checker = self._walk, self._entries
+        if walk is None or walk.tree.lost or not self._learnt or walk.tree.size == 0:
+            return None
+        tallied_from, complete = checker.tallies.state
+        counts = sorted(checker.tallies.counts.items())
+        frontier = walk.tree.frontier()
+        return Memory(
+            Checkpoint(self._epochs.origin, frontier.size, frontier.root()),
+            frontier,
+            checker.last_hash,
+            checker.last_received,
+            checker.records,
+            tuple(self._learnt),
+            tallied_from,
+            tuple((action, outcome, count) for (action, outcome), count in counts),
+            complete,
+        )
+
     def _not_judged(self) -> list[str]:
         """What could not be judged, in words; takes the schema's findings to where they belong."""
-        newer, heads = self._entries.newer_version, self._heads
+        newer = self._entries.newer_version
+        heads = self._walk.heads if self._walk is not None else None
         undecided = [*self._undecided, *self._anchors.undecided]
         if newer is not None:
             undecided.append(
@@ -195,17 +235,19 @@ class Examination:
                 self._key(seq, message, "a verifier key", str(fields.get("vkey")))
             if event != "key":
                 self._incarnation(seq, event, fields)
+        if event in TEACHING:
+            self._learnt.append((seq, event, fields))
         if event == "genesis" and seq == 0:
-            self._genesis = fields
             self._schema.stated = fields.get("schema_sha3")
         elif event == "schema":
             self._schema.stated = fields.get("new")
 
     def _incarnation(self, seq: int, event: str, fields: dict[str, Any]) -> None:
         self._incarnations.begin(seq, event, fields, self._epochs)
-        tree, heads = self._tree, self._heads
-        if event != "recover" or tree is None or heads is None:
+        walk = self._walk
+        if event != "recover" or walk is None:
             return
+        tree, heads = walk.tree, walk.heads
         size = fields.get("size")
         head = heads.root_at(size) if type(size) is int else None
         whole = not tree.lost and tree.size == seq
@@ -221,64 +263,14 @@ class Examination:
             checkpoints, tokens, self._epochs, self._trust, self._findings, declared
         )
 
-    def _wake(self) -> int:
-        """The next tree size at which somebody wants the root."""
-        heads = self._heads
-        assert heads is not None
-        return min(heads.next_size, self._anchors.next_size, self._stored.next_size)
-
-    def _arrive(self) -> int:
-        tree, heads, outside = self._tree, self._heads, self._anchors
-        assert tree is not None
-        assert heads is not None
-        if heads.next_size <= tree.size:
-            heads.arrive(tree)
-        while outside.next_size <= tree.size:
-            stated = heads.root_at(outside.next_size)
-            passed_by = outside.next_size < tree.size  # it lies among missing entries
-            root = b"" if passed_by or tree.lost else tree.root()
-            outside.arrive(root, self._entries.records, stated)
-        if self._stored.next_size <= tree.size:
-            self._arrive_stored(tree, heads.root_at(tree.size))
-        return self._wake()
-
-    def _arrive_stored(self, tree: Tree, stated: bytes | None) -> None:
-        records, received = self._entries.records, self._entries.last_received
-        root = None if tree.lost else tree.root()
-        if (who := self._stored.arrive(tree.size, root, stated, received)) and root is not None:
-            self._anchors.hold(tree.size, root, records, f"what {who} signed")
-
-    def _finish(self) -> None:
-        tree, heads = self._tree, self._heads
-        assert tree is not None
-        assert heads is not None
-        size = tree.size
-        stated = heads.finish(tree)
-        self._gaps(stated)
-        if stated > size or size == 0:
-            self._missing(size, max(stated, 1) - 1)
-        self._entries.finish(heads.good_size)
+    def _finish(self, walk: Walk) -> None:
+        size = walk.finish()
         self._keys()
-        tip = heads.tip
-        covered_tip = tip is not None and tip.size == size and heads.good_size == size
+        tip = walk.heads.tip
+        covered_tip = tip is not None and tip.size == size and walk.heads.good_size == size
         self._stored.finish(size)
         self._anchors.finish(size, covered_tip, self._epochs, self._incarnations)
-        tree.finish()
-
-    def _gaps(self, stated: int) -> None:
-        for first, behind in self._entries.gaps:
-            if first < stated:
-                self._missing(first, behind - 1)
-            else:
-                self._findings.add(
-                    "inserted",
-                    behind,
-                    behind,
-                    "an entry stands beyond the end, where nothing was ever written",
-                )
-
-    def _missing(self, first: int, last: int) -> None:
-        self._findings.add("missing", first, last, "entries are gone", "entries", "none")
+        walk.tree.finish()
 
     def _keys(self) -> None:
         """The first key, on which all others rest, against those that were given."""

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from hashlib import sha3_256
 from typing import Any
 
+from audit_receiver.tlog.merkle import leaf_hash
 from audit_receiver.verify import quick
 from audit_receiver.verify.content import Header, Judge
 from audit_receiver.verify.erased import ERASING, Erasures
 from audit_receiver.verify.findings import Findings
+from audit_receiver.verify.memory import Memory
 from audit_receiver.verify.order import Order
+from audit_receiver.verify.runs import Run
 from audit_receiver.verify.tallies import Tallies
 
+HASH = 32  # bytes
 MOST_GAPS = 10_000  # told apart; what comes behind widens the last one
 OwnRecord = Callable[[int, str, dict[str, Any]], None]
 
@@ -27,7 +31,7 @@ class EntryChecker:
         self._own = own
         self._order = Order(findings)
         self._judge = Judge(findings)
-        self._tallies = Tallies(findings)
+        self.tallies = Tallies(findings)
         self.erasures = Erasures(findings)
         self.next_seq = 0
         self.records = 0  # of kind span, log or audit so far
@@ -49,10 +53,37 @@ class EntryChecker:
                     self.next_seq = seq + 1
                     self.records += 1
                     self.last_received = told[0]
-                    self._tallies.counts[told[1:]] += 1
+                    self.tallies.counts[told[1:]] += 1
                     order.recent.append(digest.hex())
                     return raw
         return self._slowly(seq, text, digest, body)
+
+    def resume(self, memory: Memory) -> None:
+        """Go on behind what an earlier run has checked."""
+        self.next_seq, self.records = memory.size, memory.records
+        self.last_received = memory.last_received
+        self.begins_well = True
+        self._order.recent.append(memory.last_hash)
+        self.tallies.resume(memory)
+
+    def continues(self, run: Run) -> bool:
+        """Whether a run can be taken as it is: then `feed` would say nothing of its entries."""
+        return (
+            run.first == self.next_seq
+            and self._order.calm
+            and run.prev == self._order.recent[-1]
+            and run.time(0) > self.last_received
+        )
+
+    def took(self, run: Run) -> None:
+        """A run was taken, and its records and last time are counted."""
+        self.next_seq = run.first + run.length
+        for key, count in run.counts.items():
+            self.tallies.counts[key] += count
+        hashes = run.hashes
+        self._order.recent.extend(
+            hashes[at : at + HASH].hex() for at in range(0, len(hashes), HASH)
+        )
 
     @property
     def last_action(self) -> str:
@@ -83,7 +114,7 @@ class EntryChecker:
         if seq > self.next_seq:
             self._gap(self.next_seq, seq)
             self._order.interrupted()
-            self._tallies.incomplete()
+            self.tallies.incomplete()
         self.next_seq = seq + 1
         judge = self._judge
         judge.begin(seq)
@@ -97,12 +128,12 @@ class EntryChecker:
                 if stands:
                     self._received(seq, head)
                 if not stands or self._order.is_shifted:
-                    self._tallies.incomplete()
+                    self.tallies.incomplete()
                 self._known(seq, head, body)
             else:
                 self._newer(seq, head, body)
         if judge.is_faulty:
-            self._tallies.incomplete()
+            self.tallies.incomplete()
         elif seq == 0:
             self.begins_well = True
         if head is not None and type(digest) is bytes:
@@ -126,7 +157,7 @@ class EntryChecker:
             value = self._judge.body(fields, body, known=True)
             if kind == "ledger":
                 self._own_record(seq, action, value)
-        self._tallies.counts[action, fields.get("outcome", "")] += 1
+        self.tallies.counts[action, fields.get("outcome", "")] += 1
 
     def _newer(self, seq: int, head: Header, body: Any) -> None:
         """Of a later format: hashes, links and the tree are judged, and nothing else."""
@@ -134,18 +165,18 @@ class EntryChecker:
             self.begins_well = False  # entry 0 is there, and is what its hash says
         self.newer_version = seq
         self.records += head.fields.get("kind") != "ledger"
-        self._tallies.incomplete()
+        self.tallies.incomplete()
         if body is not None:
             self._judge.body(head.fields, body, known=False)
 
     def _own_record(self, seq: int, action: str, value: dict[str, Any] | None) -> None:
         event = value.get("event") if value is not None else None
         if type(event) is not dict or self._judge.is_faulty:
-            self._tallies.incomplete()
+            self.tallies.incomplete()
             return
         self._last_own = (seq, action)
         if action == "ledger.heartbeat":
-            self._tallies.heartbeat(seq, event)
+            self.tallies.heartbeat(seq, event)
         elif action in ERASING:
             self.erasures.allow(seq, action, event)
         self._own(seq, action.removeprefix("ledger."), event)
@@ -171,3 +202,8 @@ def _leaf(text: Any) -> bytes:
     if type(text) is str:
         return text.encode("utf-8", "surrogatepass")
     return text if type(text) is bytes else repr(text).encode()
+
+
+def leaf_of(header: Any) -> bytes:
+    """The leaf hash of an entry, whatever stands in the place of its header."""
+    return leaf_hash(_leaf(header))

@@ -27,15 +27,22 @@ class HeadChecker:
     Args:
         heads: rows (size, root, signature, epoch) in order of size.
         size: of the ledger, to spread the signatures over it.
+        base: an earlier run has checked the entries and heads before this size.
     """
 
     def __init__(
-        self, heads: Iterator[Any], size: int, epochs: Epochs, every_head: bool, findings: Findings
+        self,
+        heads: Iterator[Any],
+        size: int,
+        epochs: Epochs,
+        every_head: bool,
+        findings: Findings,
+        base: int = 0,
     ) -> None:
         self._heads = heads
         self._epochs = epochs
         self._findings = findings
-        self._step = 1 if every_head else max(size // SPREAD, 1)
+        self._step = 1 if every_head else max((size - base) // SPREAD, 1)
         self._next_sample = 0
         self._last: Head | None = None  # the newest head, while its signature is not checked
         self._reign: Epoch | None = None  # of the newest head
@@ -43,7 +50,8 @@ class HeadChecker:
         self.signatures = 0
         self.tip: Head | None = None  # the largest so far
         self.good_size = 0  # of the largest whose root matches
-        self._verified_size = 0  # of the newest whose signature was looked at
+        self._base = base
+        self._verified_size = base  # of the newest whose signature was looked at
         self._bad: list[Head] = []  # first and last of those in a row whose roots do not match
         self._bad_count = 0
         self._bad_signed = True  # whether the first of them is what the key signed
@@ -119,7 +127,8 @@ class HeadChecker:
         self._reign = reign
         if before is not None:
             self._verify(before)
-        if reign is not None and reign.is_successor and self.root_at(reign.seq + 1) is None:
+        begins_here = reign is not None and reign.is_successor and reign.seq + 1 >= self._base
+        if begins_here and reign is not None and self.root_at(reign.seq + 1) is None:
             self._findings.add(
                 "key",
                 reign.seq,

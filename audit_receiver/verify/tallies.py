@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from audit_receiver.verify.findings import Findings
+from audit_receiver.verify.memory import Memory
 
 
 class Tallies:
@@ -16,6 +17,16 @@ class Tallies:
         self.counts: defaultdict[tuple[str, str], int] = defaultdict(int)
         self._first = 0
         self._complete = True
+
+    def resume(self, memory: Memory) -> None:
+        """Go on counting where an earlier run ended."""
+        self._first, self._complete = memory.tallied_from, memory.tallies_complete
+        self.counts.update({(action, outcome): n for action, outcome, n in memory.tallies})
+
+    @property
+    def state(self) -> tuple[int, bool]:
+        """The first entry that no heartbeat has counted, and whether all behind it are counted."""
+        return self._first, self._complete
 
     def incomplete(self) -> None:
         """Something of this span could not be read or is reported: its tallies prove nothing."""

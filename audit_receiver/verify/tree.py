@@ -39,6 +39,31 @@ class Tree:
         """The root over the entries (or over what stands for them)."""
         return self._entries.root()
 
+    def frontier(self) -> Frontier:
+        """The right edge as it is now."""
+        return self._entries.copy()
+
+    def resume(self, frontier: Frontier, tail: Sequence[bytes]) -> bool:
+        """Begin with the tree of an earlier run, if the stored nodes and `tail` still give it.
+
+        `tail` are the leaf hashes behind the last complete block. Equal roots vouch for every
+        node of those entries, so that later levels can be built on them.
+        """
+        now = Frontier()
+        for idx in range(frontier.size // BLOCK):
+            stored = self._node_of_block(idx)
+            if type(stored) is not bytes or len(stored) != 32:
+                return False
+            now.graft(HEIGHT, stored)
+            self._blocks.append(stored)
+        self._entries_before = now.copy()
+        for leaf in tail:
+            now.push(leaf)
+        if now.size != frontier.size or now.root() != frontier.root():
+            return False
+        self._entries, self.size = now, now.size
+        return True
+
     def push(self, leaf: bytes) -> None:
         """Append a leaf hash."""
         self.size += 1

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from audit_receiver import examine
+from audit_receiver.inspection.structure import condensed
 from audit_receiver.ledger.reader import Reader, UnreadableLedger
 from tests.cli.conftest import Populated, Result
 from tests.kit.attacker import Attacker, copy_of
@@ -242,7 +243,7 @@ def test_no_room_for_the_copy_of_a_live_ledger_is_no_tampering(
 
 def test_messages_that_differ_in_numbers_only_are_one() -> None:
     messages = [*(f"row {n} missing from index entry_actor" for n in range(1, 100)), "other 1"]
-    assert examine.condensed(messages) == [
+    assert condensed(messages) == [
         "row 1 missing from index entry_actor (and 98 more like this)",
         "other 1",
     ]

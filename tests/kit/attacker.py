@@ -132,11 +132,19 @@ class Attacker:
         self.db.execute("DELETE FROM entry WHERE seq >= ?", (size,))
         self.db.execute("DELETE FROM head WHERE size > ?", (size,))
         self.db.execute("DELETE FROM node WHERE ((idx + 1) << (8 * level)) > ?", (size,))
+        self.drop_checkpoints(size)
+
+    def drop_checkpoints(self, size: int) -> None:
+        """Leave no published checkpoint over more entries than these; they would tell."""
+        if self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'checkpoint'").fetchone():
+            self.db.execute("DELETE FROM checkpoint WHERE size > ?", (size,))
+            self.db.execute("DELETE FROM anchored WHERE size > ?", (size,))
 
     # ---- recomputing ------------------------------------------------------------------------
 
     def rehash(self, first: int, bodies: bool = True) -> None:
         """Make hashes, links and tree fit again from this entry on; signatures stay as they are."""
+        self.drop_checkpoints(first)
         rows = self.db.execute(
             "SELECT seq, header, body FROM entry WHERE seq >= ? ORDER BY seq", (first,)
         ).fetchall()

@@ -6,9 +6,10 @@ the naive tree of tests/kit, nothing of the product.
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from hashlib import sha3_256
+from itertools import chain
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,10 +17,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from audit_receiver.tlog.note import VerifierKey
 from audit_receiver.verify.check import Examination
+from audit_receiver.verify.memory import Memory, Resumption
 from audit_receiver.verify.report import VerifyReport
+from audit_receiver.verify.runs import runs
 from audit_receiver.verify.trust import NOTHING, Trust
 from tests.kit import reference
 
+PIECE = 97  # entries that are judged apart; no divisor of a commit, a block or the ledger
 Json = dict[str, Any]
 Found = set[tuple[str, int | None, int | None]]
 
@@ -83,14 +87,56 @@ class Scene:
             beside = self.vkey
         named = [(f"note {place}", text, "") for place, text in enumerate(notes)]
         named += [(source, text, source) for source, text in anchors]
-        examination = Examination(pinned, beside, named, every_head, trust)
-        examination.stored(self.checkpoints, self.tokens)
-        if schema:
-            examination.schema(self.schema, 1096107597, 1)
-        size = max(len(self.entries), *(row[0] for row in self.heads if type(row[0]) is int), 0)
-        nodes = sorted(self.nodes, key=lambda row: (str(row[0]), str(row[1]).zfill(20)))
-        examination.log(self.entries, iter(self.heads), nodes, size)
-        return examination.report()
+
+        def judged(entries: Iterable[Any]) -> VerifyReport:
+            examination = Examination(pinned, beside, named, every_head, trust)
+            examination.stored(self.checkpoints, self.tokens)
+            if schema:
+                examination.schema(self.schema, 1096107597, 1)
+            again = lambda first, end: [row for row in self.entries if _within(row, first, end)]  # noqa: E731
+            heads = iter(self.heads)
+            examination.log(entries, heads, self._nodes(), self._size(), again=again)
+            return examination.report()
+
+        report = judged(self.entries)
+        # Judged apart, in whatever pieces, it is the same report to the letter.
+        pieces = (self.entries[at : at + PIECE] for at in range(0, len(self.entries), PIECE))
+        assert judged(chain.from_iterable(map(runs, pieces))) == report
+        return report
+
+    def remember(self) -> Memory:
+        """What a verifier remembers of the rows as they are now; through JSON, as a file is."""
+        examination = Examination(beside=self.vkey)
+        examination.log(self.entries, iter(self.heads), self._nodes(), self._size())
+        assert examination.report().findings == ()
+        memory = examination.memory()
+        assert memory is not None
+        return Memory.from_dict(json.loads(json.dumps(memory.as_dict())))
+
+    def resume(self, memory: Memory, every_head: bool = True) -> tuple[VerifyReport, Memory] | None:
+        """Judge what came after it; None if that is not where this ledger came from."""
+        remembered = ("state", memory)
+        examination = Examination(beside=self.vkey, every_head=every_head, remembered=remembered)
+        first = memory.size - memory.size % 256
+        leaves = [reference.leaf(str(row[1]).encode()) for row in self.entries[first : memory.size]]
+        examination.schema(self.schema, 1096107597, 1)
+        if not examination.log(
+            self.entries[memory.size :],
+            iter([row for row in self.heads if row[0] >= memory.size]),
+            self._nodes(),
+            self._size(),
+            resumption=Resumption(memory, leaves, {}),
+        ):
+            return None
+        after = examination.memory()
+        assert after is not None
+        return examination.report(), after
+
+    def _size(self) -> int:
+        return max(len(self.entries), *(row[0] for row in self.heads if type(row[0]) is int), 0)
+
+    def _nodes(self) -> list[list[Any]]:
+        return sorted(self.nodes, key=lambda row: (str(row[0]), str(row[1]).zfill(20)))
 
     def found(self, **how: Any) -> Found:
         """The findings, as (kind, first, last)."""
@@ -209,6 +255,10 @@ class Scene:
 
 def other_actor(body: Json) -> None:
     body["subject"]["actor"] = body["audit"]["actor"]["id"] = "mallory"
+
+
+def _within(row: Sequence[Any], first: int, end: int) -> bool:
+    return type(row[0]) is int and first <= row[0] < end
 
 
 def signed_note(text: str, vkey: VerifierKey, signature: bytes, name: str = "") -> str:

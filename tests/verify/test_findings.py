@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from audit_receiver.verify import check
+from audit_receiver.verify import check, walk
 from audit_receiver.verify.findings import (
     MOST_FINDINGS,
     MOST_RANGES,
@@ -100,7 +100,7 @@ def test_a_report_is_one_json_object_with_the_members_that_others_rely_on(scene:
 
 
 def test_progress_is_told_now_and_then(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "_TOLD_EVERY", 500)
+    monkeypatch.setattr(walk, "TOLD_EVERY", 500)
     told: list[int] = []
     examination = check.Examination(beside=scene.vkey)
     examination.log(scene.entries, iter(scene.heads), scene.nodes, 1051, told.append)

@@ -1,0 +1,1 @@
+"""Hands of a verification: rows read by several processes, a state kept between two runs."""
