@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from audit_receiver.anchor.cosigning import MOST_ANSWER_BYTES, Place
 from audit_receiver.anchor.file import FileAnchor
 from audit_receiver.anchor.http import Peer
 from audit_receiver.anchor.model import Anchor
@@ -11,7 +12,7 @@ from audit_receiver.anchor.stdout import StdoutAnchor
 from audit_receiver.anchor.timestamp import KIND as TIMESTAMP
 from audit_receiver.anchor.timestamp import TimestampAnchor
 from audit_receiver.anchor.webhook import WebhookAnchor
-from audit_receiver.anchor.witness import MOST_ANSWER_BYTES, Place, WitnessAnchor
+from audit_receiver.anchor.witness import WitnessAnchor
 from audit_receiver.config import anchors as sections
 from audit_receiver.config.model import Config
 from audit_receiver.ledger.reader import Reader

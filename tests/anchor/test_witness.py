@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from audit_receiver.anchor.cosigning import Place
 from audit_receiver.anchor.model import AnchorError, Published
-from audit_receiver.anchor.witness import Place, WitnessAnchor
+from audit_receiver.anchor.witness import WitnessAnchor
 from audit_receiver.ledger.keys import LedgerFiles
 from audit_receiver.tlog.cosignature import CosignerKey, cosignatures
 from audit_receiver.tlog.note import Note, SignerKey

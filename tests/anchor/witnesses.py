@@ -5,9 +5,10 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
+from audit_receiver.anchor.cosigning import Place
 from audit_receiver.anchor.http import Peer
 from audit_receiver.anchor.model import Published
-from audit_receiver.anchor.witness import Place, WitnessAnchor
+from audit_receiver.anchor.witness import WitnessAnchor
 from audit_receiver.ledger.keys import LedgerFiles
 from audit_receiver.ledger.reader import Reader
 from audit_receiver.tlog.checkpoint import Checkpoint

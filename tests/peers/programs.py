@@ -20,6 +20,8 @@ import pytest
 HERE = Path(__file__).parent
 BUILD_SECONDS = 1500
 COLLECTOR = "v0.159.0"
+OMNIWITNESS = "github.com/transparency-dev/witness/cmd/omniwitness"
+LITEWITNESS = "filippo.io/torchwood/cmd/litewitness@v0.6.1"
 BUILDER = f"go.opentelemetry.io/collector/cmd/builder@{COLLECTOR}"
 
 
@@ -98,6 +100,31 @@ def go() -> Path:
         run("go", "build", "-o", folder / "send", ".", cwd=source)
 
     return built("go", recipe, build) / "send"
+
+
+@lru_cache
+def witnesses() -> Path:
+    """A folder with a log's `client` (tests/peers/witness) and other people's `omniwitness`."""
+    need("go")
+    source = HERE / "witness"
+    recipe = b"".join((source / name).read_bytes() for name in ("go.mod", "go.sum", "main.go"))
+
+    def build(folder: Path) -> None:
+        run("go", "build", "-o", folder / "client", ".", cwd=source)
+        run("go", "build", "-o", folder / "omniwitness", OMNIWITNESS, cwd=source)
+
+    return built("witness", recipe, build)
+
+
+@lru_cache
+def litewitness() -> Path:
+    """The witness of torchwood; its version is the newest that this toolchain builds."""
+    need("go", "ssh-agent", "ssh-add", "ssh-keygen")
+
+    def build(folder: Path) -> None:
+        run("go", "install", LITEWITNESS, GOBIN=str(folder))
+
+    return built("litewitness", LITEWITNESS.encode(), build) / "litewitness"
 
 
 @lru_cache
