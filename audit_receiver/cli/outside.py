@@ -10,6 +10,7 @@ from audit_receiver.cli.output import safe
 
 if TYPE_CHECKING:
     from audit_receiver.tlog.note import VerifierKey
+    from audit_receiver.verify.trust import Trust
 
 MOST_FILES = 100_000  # of one folder of notes
 MOST_BYTES = 1 << 30  # of one file that an anchor keeps
@@ -52,6 +53,29 @@ def anchored(places: Sequence[Path]) -> list[tuple[str, str, str]]:
                 " folder of notes, or a log with the JSON lines of standard output"
             )
     return found
+
+
+def trusted(policy: Path | None, roots: Path | None) -> "Trust":
+    """Whom to trust besides the ledger's key. Raises click.UsageError, ConfigError."""
+    from audit_receiver.verify.trust import NOTHING
+
+    trust = NOTHING
+    if policy is not None:
+        from audit_receiver.verify.policy import PolicyError, parse
+
+        try:
+            read = parse(policy.read_bytes().decode("utf-8", "surrogateescape"))
+        except (PolicyError, OSError) as exc:
+            raise click.UsageError(
+                f"--policy {policy}: {exc}. It is a C2SP tlog-policy: lines `log KEY`,"
+                " `witness NAME KEY`, `group NAME all|any|K MEMBER...`, `quorum NAME`"
+            ) from exc
+        trust = trust._replace(cosigned=read.cosigned, quorum=read.enough)
+    if roots is not None:
+        from audit_receiver.verify.rfc3161 import stamped_under
+
+        trust = trust._replace(stamped=stamped_under(roots.read_bytes()))
+    return trust
 
 
 def _files(place: Path) -> Iterator[Path]:

@@ -42,6 +42,19 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="What an anchor keeps: its file, a folder of notes, JSON lines of standard output.",
 )
 @click.option(
+    "--policy",
+    type=_FILE,
+    metavar="FILE",
+    help="Witnesses to trust, and how many of them: a C2SP tlog-policy.",
+)
+@click.option(
+    "--tsa-roots",
+    "roots",
+    type=_FILE,
+    metavar="FILE",
+    help="Root certificates (PEM) of the time-stamping authorities to trust.",
+)
+@click.option(
     "--state",
     "memory",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -73,6 +86,8 @@ def command(
     vkeys: tuple[str, ...],
     notes: tuple[Path, ...],
     anchors: tuple[Path, ...],
+    policy: Path | None,
+    roots: Path | None,
     memory: Path | None,
     incremental: bool,
     jobs: int,
@@ -87,6 +102,7 @@ def command(
       audit-receiver verify ledger.db
       audit-receiver verify ledger.db --vkey ledger.vkey --checkpoint checkpoint-2026-03-31.txt
       audit-receiver verify ledger.db --vkey ledger.vkey --anchor /mnt/other/checkpoints.txt
+      audit-receiver verify ledger.db --policy witnesses.txt --tsa-roots tsa.pem
       audit-receiver verify ledger.db --vkey ledger.vkey --state seen.json
       audit-receiver verify --proof 1204.tlog-proof --vkey ledger.vkey
 
@@ -99,6 +115,9 @@ def command(
     forked, schema, index, key, time, pruned or erased as a signed entry allows, not anchored since,
     could not judge), and a level of assurance: LOCAL_CHAINED, SIGNED (--vkey), ANCHORED
     (--checkpoint, --anchor), WITNESSED, with what it rests on.
+
+    Cosignatures and time stamps that the ledger keeps are judged by whom you trust: --policy names
+    witnesses, --tsa-roots authorities. Each then says before when the entries it covers existed.
 
     --state FILE is written when the ledger held, and next time the ledger must continue what it
     remembers: it counts as a checkpoint from outside, so keep it where you are and the ledger is
@@ -133,6 +152,7 @@ def command(
         pins,
         given,
         every_head,
+        outside.trusted(policy, roots),
         remembered=(safe(str(memory)), before) if before is not None else None,
         incremental=incremental,
         jobs=jobs or parallel.processors(),

@@ -75,6 +75,7 @@ class AnchorChecker:
         self._held = 0  # of the largest that was compared and holds
         self.anchored_size = 0
         self.anchored_by = ""  # the name of what says so
+        self.cosigned: list[Given] = []  # that hold, and have lines of others
         self.undecided: list[str] = []
         self.remarks: list[str] = []
 
@@ -258,6 +259,8 @@ class AnchorChecker:
             self.undecided.append(f"{one.name}: so many entries are missing that it cannot be used")
         elif seen.root == root:
             self._held = max(self._held, size)
+            if one.note is not None and len(one.note.signatures) > 1:
+                self.cosigned.append(one)
             if size > self.anchored_size:
                 self.anchored_size, self.anchored_by = size, one.name
         elif root not in seen.heads:  # else the heads still say so, and what was changed is located

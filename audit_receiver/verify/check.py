@@ -270,6 +270,8 @@ class Examination:
         covered_tip = tip is not None and tip.size == size and walk.heads.good_size == size
         self._stored.finish(size)
         self._anchors.finish(size, covered_tip, self._epochs, self._incarnations)
+        for one in self._anchors.cosigned:
+            self._stored.outside(one.name, one.checkpoint.size, str(one.note))
         walk.tree.finish()
 
     def _keys(self) -> None:

@@ -103,7 +103,27 @@ class StoredChecker:
     def report(self) -> tuple[Stored, tuple[Bracket, ...]]:
         """What was there, and the brackets, oldest first."""
         lines = [f"{count} of {anchor}: {why}" for (anchor, why), count in self._not_judged.items()]
-        return Stored(**self._counts, not_judged=tuple(lines)), tuple(self._brackets)
+        brackets = sorted(self._brackets, key=lambda one: (one.size, one.before))
+        return Stored(**self._counts, not_judged=tuple(lines)), tuple(brackets)
+
+    def outside(self, name: str, size: int, note: str) -> None:
+        """A note from outside that holds: what witnesses wrote on it counts as well."""
+        if self._trust.cosigned is None:
+            return
+        try:
+            seen = self._trust.cosigned(note)
+        except ValueError:
+            return  # the note holds all the same; it is the ledger's own line that anchors
+        for one in seen:
+            self._bracket(size, one, COSIGNATURE, name, "")
+        self._witnessed(size, [one.by for one in seen])
+
+    def _witnessed(self, size: int, names: list[str]) -> bool:
+        if self._trust.quorum is None or not self._trust.quorum(names):
+            return False
+        if size > self.witnessed_size:
+            self.witnessed_size, self.witnesses = size, ", ".join(names)
+        return True
 
     def _checkpoint(
         self, row: Sequence[Any], size: int, root: bytes | None, stated: bytes | None
@@ -182,10 +202,8 @@ class StoredChecker:
         for one in seen:
             self._bracket(size, one, str(kind), str(anchor), received)
         names = [one.by for one in seen]
-        if kind == COSIGNATURE:
-            if self._trust.quorum is None or not self._trust.quorum(names):
-                return []
-            self.witnessed_size, self.witnesses = size, ", ".join(names)
+        if kind == COSIGNATURE and not self._witnessed(size, names):
+            return []
         return names
 
     def _cosigned(self, note: str, content: Any) -> Sequence[Seen]:
@@ -199,9 +217,10 @@ class StoredChecker:
 
     def _bracket(self, size: int, seen: Seen, kind: str, anchor: str, received: str) -> None:
         try:
-            before, last = timestamp.render(seen.unix_nano), timestamp.parse(received)
+            before = timestamp.render(seen.unix_nano)
         except (ValueError, OverflowError):
-            before, last = str(seen.unix_nano), 0
+            before = str(seen.unix_nano)
+        last = timestamp.parse(received) if _is_time(received) else 0
         if last > seen.unix_nano + AHEAD:
             self._findings.add(
                 "time",
@@ -233,6 +252,14 @@ class StoredChecker:
     ) -> None:
         place = None if size is None or size < 1 else size - 1
         self._findings.add(kind, place, place, message, expected, found)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        timestamp.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _size(row: Sequence[Any] | None) -> int:
