@@ -21,11 +21,13 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 from audit_receiver import anchors
 from audit_receiver.anchor.stdout import StdoutAnchor
 from audit_receiver.tlog.checkpoint import Checkpoint
-from audit_receiver.tlog.note import Note
+from audit_receiver.tlog.note import Note, VerifierKey
 from audit_receiver.verify.rfc3161 import token_time
+from tests.anchor.witnesses import OurWitness, log_vkey
 from tests.kit.outside import FAULTS, Asked, Outside, Reply
 from tests.kit.timestamping import TimestampAuthority, served
 
+TREE_SIZE = "text/x.tlog.size"  # C2SP tlog-witness: the answer 409 states what it holds
 Authorities = tuple[TimestampAuthority, TimestampAuthority]
 
 
@@ -45,8 +47,8 @@ def size_of(note: str) -> int:
 
 
 @contextmanager
-def subjects(folder: Path, authorities: Authorities) -> Iterator[list[Subject]]:
-    """All of them, running."""
+def subjects(folder: Path, authorities: Authorities, ledger: Path) -> Iterator[list[Subject]]:
+    """All of them, running, for this ledger."""
     folder.mkdir()
     with ExitStack() as stack:
         yield [
@@ -55,6 +57,7 @@ def subjects(folder: Path, authorities: Authorities) -> Iterator[list[Subject]]:
             stack.enter_context(timestamp(*authorities)),
             stack.enter_context(otlp()),
             stack.enter_context(webhook()),
+            stack.enter_context(witness(folder, ledger)),
         ]
 
 
@@ -208,6 +211,19 @@ def webhook() -> Iterator[Subject]:
     with Outside(keep, more) as outside:
         section = {"url": outside.url}
         yield _http("webhook", section, outside, lambda _: max(kept), "wrong", "conflict")
+
+
+@contextmanager
+def witness(folder: Path, ledger: Path) -> Iterator[Subject]:
+    """Our own witness; what is kept is what it remembers."""
+    vkey = log_vkey(ledger)
+    origin = VerifierKey.parse(vkey).name
+    one = OurWitness(folder, vkey)
+    more = {"wrong": one._wrong, "conflict": lambda asked: Reply(409, b"99999\n", TREE_SIZE)}
+    with Outside(one._keep, more) as outside:
+        place = {"url": outside.url, "vkey": str(one.cosigner.verifier)}
+        section = {"witnesses": [place]}
+        yield _http("witness", section, outside, lambda _: one.size(origin), "wrong", "conflict")
 
 
 def _http(
