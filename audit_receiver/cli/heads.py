@@ -50,4 +50,27 @@ def signed_tip(reader: "Reader") -> SignedTip:
     return SignedTip(size, root, note, vkey, tuple(reigns))
 
 
+def published(reader: "Reader", tip: SignedTip, seq: int) -> SignedTip | None:
+    """The newest published checkpoint that covers the entry, with the lines that its note has.
+
+    None if there is none. Raises IntegrityError where it is not what the ledger's key signed.
+    """
+    from audit_receiver.ledger import epochs
+    from audit_receiver.tlog.checkpoint import CheckpointError, open_checkpoint
+
+    rows = [row for row in reader.checkpoints(seq + 1) if isinstance(row[0], int)]
+    rows = [row for row in rows if row[0] <= tip.size]
+    if not rows:
+        return None
+    size, note = rows[-1]
+    vkey = epochs.at(list(tip.reigns), size).key
+    try:
+        checkpoint = open_checkpoint(str(note), [vkey])
+    except CheckpointError as exc:
+        raise IntegrityError(
+            f"{reader.path}: its published checkpoint of size {size}: {exc}. {_VERIFY}"
+        ) from exc
+    return SignedTip(checkpoint.size, checkpoint.root, str(note), vkey, tip.reigns)
+
+
 _VERIFY = "Run `audit-receiver verify` on it and keep the file as it is"

@@ -74,6 +74,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--every-head", is_flag=True, help="Check every signature, not a spread of them.")
 @click.option("--proof", type=_FILE, metavar="FILE", help="Check a proof of `prove`, no ledger.")
 @click.option(
+    "--keys",
+    "keys_file",
+    type=_FILE,
+    metavar="FILE",
+    help="With --proof: what `prove --keys` wrote, from the first key to later ones.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json"]),
@@ -93,6 +100,7 @@ def command(
     jobs: int,
     every_head: bool,
     proof: Path | None,
+    keys_file: Path | None,
     form: str,
 ) -> int:
     """Check that a ledger is unaltered and complete, and how far checkpoints from outside say so.
@@ -104,7 +112,7 @@ def command(
       audit-receiver verify ledger.db --vkey ledger.vkey --anchor /mnt/other/checkpoints.txt
       audit-receiver verify ledger.db --policy witnesses.txt --tsa-roots tsa.pem
       audit-receiver verify ledger.db --vkey ledger.vkey --state seen.json
-      audit-receiver verify --proof 1204.tlog-proof --vkey ledger.vkey
+      audit-receiver verify --proof 1204.tlog-proof --keys keys.txt --vkey ledger.vkey
 
     Re-hashes everything: bodies, subjects, chain, tree, the root of every signed head; checks the
     signatures, canonical form, headers against bodies, schema, and the file's structure. Reads only
@@ -131,12 +139,14 @@ def command(
     """
     if proof is not None:
         if ledger is not None or notes or anchors or memory is not None:
-            raise click.UsageError("--proof is checked alone: with --vkey and nothing else")
+            raise click.UsageError("--proof is checked alone: with --vkey, and --keys")
         if len(vkeys) != 1:
             raise click.UsageError("a proof needs the ledger's verifier key: --vkey KEY or FILE")
         from audit_receiver.cli import proofs
 
-        return proofs.check(proof, outside.read_key(vkeys[0]), form)
+        return proofs.check(proof, outside.read_key(vkeys[0]), keys_file, form)
+    if keys_file is not None:
+        raise click.UsageError("--keys belongs to --proof; a ledger holds its keys itself")
     if ledger is None:
         raise click.UsageError("name the LEDGER to verify, or a proof with --proof FILE")
     if incremental and memory is None:
@@ -178,7 +188,10 @@ def _check_ledger(question: "Question", memory: Path | None, form: str) -> int:
     if form == "json":
         _print_json(report)
     else:
-        _print_text(report, question.ledger, _whose(question.ledger, pinned))
+        whose = _whose(question.ledger, report.key_pinned)
+        if pinned and not report.key_pinned:
+            whose = _LOG_KEY
+        _print_text(report, question.ledger, whose)
     return exit_code(report)
 
 
@@ -204,6 +217,12 @@ def _whose(ledger: Path, pinned: bool) -> str:
     beside = ledger.with_suffix(".vkey")
     where = f"from {beside}, beside the ledger" if beside.exists() else "from the ledger itself"
     return f"{where}: not pinned; whoever rewrote the ledger could have replaced it too (--vkey)"
+
+
+_LOG_KEY = (
+    "not pinned: the one given with --vkey is the log key, which vouches for published checkpoints"
+    " and not for the heads; give the ledger's first key as well"
+)
 
 
 def _print_json(report: "VerifyReport") -> None:

@@ -1,12 +1,11 @@
 """Offline proofs of one leaf (C2SP tlog-proof): leaf, inclusion path and checkpoint in one text."""
 
-import base64
 import re
 from dataclasses import dataclass
 
 from audit_receiver.tlog.checkpoint import Checkpoint, CheckpointError, open_checkpoint
 from audit_receiver.tlog.merkle import leaf_hash
-from audit_receiver.tlog.note import NoteError, VerifierKey, decode_base64
+from audit_receiver.tlog.note import Note, NoteError, VerifierKey, decode_base64, encode_base64
 from audit_receiver.tlog.proof import ProofError, root_from_inclusion
 
 MAGIC = "c2sp.org/tlog-proof@v1"
@@ -27,7 +26,12 @@ class Proof:
     note: str
 
     def __str__(self) -> str:
-        lines = [MAGIC, f"extra {_b64(self.leaf)}", f"index {self.index}", *map(_b64, self.path)]
+        lines = [
+            MAGIC,
+            f"extra {encode_base64(self.leaf)}",
+            f"index {self.index}",
+            *map(encode_base64, self.path),
+        ]
         return "\n".join(lines) + "\n\n" + self.note
 
     @classmethod
@@ -51,6 +55,14 @@ class Proof:
             raise ProofError("a hash of the path does not have 32 bytes")
         return cls(int(index[1]), leaf, path, note)
 
+    @property
+    def size(self) -> int:
+        """The size that the checkpoint states; nothing in it is believed yet. Raises ProofError."""
+        try:
+            return Checkpoint.parse(Note.parse(self.note).text).size
+        except (NoteError, CheckpointError) as exc:
+            raise ProofError(f"the checkpoint: {exc}") from exc
+
     def verify(self, vkey: VerifierKey) -> Checkpoint:
         """The checkpoint that includes the leaf. Raises ProofError if anything does not hold."""
         try:
@@ -64,7 +76,3 @@ class Proof:
                 f" root {root.hex()}, the checkpoint says {checkpoint.root.hex()}"
             )
         return checkpoint
-
-
-def _b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

@@ -39,6 +39,11 @@ def decode_base64(text: str) -> bytes:
     return data
 
 
+def encode_base64(data: bytes) -> str:
+    """The one spelling that `decode_base64` reads."""
+    return base64.b64encode(data).decode()
+
+
 def check_name(name: str) -> None:
     """Raise NoteError unless `name` can name a key: not empty, no space, no plus."""
     if not name or "+" in name or any(c.isspace() or ord(c) < 0x20 for c in name):

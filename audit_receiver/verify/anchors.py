@@ -205,7 +205,8 @@ class AnchorChecker:
         keys = [epoch.key for epoch in epochs.all() if reign is None or epoch == reign]
         if lost or (reign is not None and reign.origin != origin):
             keys = epochs.keys_of(origin)
-        keys += [key for key in self._pins if key not in keys]
+        epochal = [epoch.key for epoch in epochs.all()]  # each for its own sizes, also if pinned
+        keys += [key for key in self._pins if key not in epochal]
         log_key = epochs.log_key(origin)
         if log_key is not None:  # a witness shows what it was told with that key's line alone
             keys.append(log_key)

@@ -160,7 +160,7 @@ class Examination:
             size=size,
             root="" if tree is None or tree.lost else tree.root().hex(),
             origin=self._epochs.origin,
-            key_pinned=bool(self._pins),
+            key_pinned=bool(self._key_pins()),
             anchored_size=self._anchors.anchored_size,
             unanchored=unanchored,
             unanchored_since=covered.since if unanchored else None,
@@ -171,7 +171,7 @@ class Examination:
             undecided=tuple(undecided),
             findings=tuple(findings),
             assurance=assurance.level(
-                bool(findings), bool(self._pins), incarnations, self._anchors, self._stored
+                bool(findings), bool(self._key_pins()), incarnations, self._anchors, self._stored
             ),
             pruned=tuple(checker.erasures.pruned),
             erased=tuple(checker.erasures.erased),
@@ -283,13 +283,17 @@ class Examination:
             return
         firsts = [first.key]  # of each incarnation: nothing in the file vouches for a later one
         firsts += [one.key for one in self._epochs.all()[1:] if not one.is_successor]
-        for pin in self._pins:
+        for pin in self._key_pins():
             if pin not in firsts and (pin.name == first.origin or len(self._pins) == 1):
                 message = "the ledger names another key than the one given with --vkey"
                 self._key(0, message, str(pin), str(first.key))
         if self._beside is not None and self._beside not in (*firsts, self._epochs.all()[-1].key):
             message = "the ledger names another key than the one beside the ledger"
             self._key(0, message, str(self._beside), str(first.key))
+
+    def _key_pins(self) -> list[VerifierKey]:
+        """The pins but for the log key, which vouches for published checkpoints, not for heads."""
+        return [pin for pin in self._pins if pin != self._epochs.log_key(pin.name)]
 
     def _key(self, seq: int, message: str, expected: str, found: str) -> None:
         self._findings.add("key", seq, seq, message, expected, found)

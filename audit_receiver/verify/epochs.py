@@ -61,7 +61,7 @@ class Epochs:
             key = VerifierKey.parse(str(fields.get("vkey")))
         except NoteError as exc:
             return str(exc)
-        origin = fields.get("origin", self.origin)
+        origin = self.origin if event == "key" else fields.get("origin", self.origin)
         if key.name != origin:
             return f"the key is named {key.name}, the origin is {origin}"
         if key in self._known:
