@@ -30,6 +30,8 @@ COMMANDS = {
     "prove": "prove",
     "checkpoint": "checkpoint",
     "witness": "witness",
+    "recover": "recover",
+    "continue": "continue_",
     "token": "token",
     "lint": "lint",
     "canary": "canary.command",

@@ -7,9 +7,9 @@ file that no acknowledgement depends on, and the next start begins afresh.
 import secrets
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from audit_receiver.errors import LedgerError
 from audit_receiver.ledger import database, keys
@@ -27,6 +27,17 @@ DEFAULT_NAME = "audit-receiver"
 _HASHES = {"body": "sha3-256", "chain": "sha3-256", "head": "ed25519", "tree": "rfc6962-sha-256"}
 
 
+class Beginning(NamedTuple):
+    """What a new ledger follows: nothing, one that was closed, or one that is lost."""
+
+    previous: Mapping[str, Any] | None = None  # origin, size, root, hash
+    lost: Sequence[Mapping[str, Any]] = ()  # what anchors know of the lost one
+    reason: str = ""
+
+
+FROM_NOTHING = Beginning()
+
+
 def make_directory(directory: Path) -> None:
     """Create the ledger's directory, 2750; one that exists is left as it is."""
     if directory.is_dir():
@@ -38,7 +49,12 @@ def make_directory(directory: Path) -> None:
         raise LedgerError(f"{directory}: cannot be created: {exc.strerror}") from exc
 
 
-def create_ledger(settings: LedgerSettings, files: LedgerFiles, wall_unix_nano: int) -> None:
+def create_ledger(
+    settings: LedgerSettings,
+    files: LedgerFiles,
+    wall_unix_nano: int,
+    beginning: Beginning = FROM_NOTHING,
+) -> None:
     """Create the ledger with its genesis entry and a signed head of size 1. Call under the lock."""
     origin = f"{settings.name or DEFAULT_NAME}/{secrets.token_hex(8)}"
     try:
@@ -56,7 +72,9 @@ def create_ledger(settings: LedgerSettings, files: LedgerFiles, wall_unix_nano: 
     try:
         files.draft.chmod(0o640)
         made, log_vkey = keys.create(files, source, origin)
-        fields = _genesis_fields(settings, origin, str(made.signer.verifier), str(log_vkey))
+        fields = _genesis_fields(
+            settings, origin, str(made.signer.verifier), str(log_vkey), beginning
+        )
         group = Group(
             End(0, GENESIS_PREV, -1, 0), Frontier(), Counter(), wall_unix_nano, held=False
         )
@@ -93,7 +111,7 @@ def _clear_the_ground(files: LedgerFiles, source: KeySource) -> None:
 
 
 def _genesis_fields(
-    settings: LedgerSettings, origin: str, vkey: str, log_vkey: str
+    settings: LedgerSettings, origin: str, vkey: str, log_vkey: str, beginning: Beginning
 ) -> Mapping[str, Any]:
     return {
         "origin": origin,
@@ -104,8 +122,8 @@ def _genesis_fields(
         "select": settings.select,
         "select_digest": settings.select_digest,
         "retention": settings.retention,
-        "previous": None,
-        "lost": [],
-        "reason": "",
+        "previous": beginning.previous,
+        "lost": list(beginning.lost),
+        "reason": beginning.reason,
         "version": settings.version,
     }

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from audit_receiver.errors import IntegrityError
+from audit_receiver.ledger.outside import does_not_hold
 from audit_receiver.record import timestamp
 from audit_receiver.tlog.checkpoint import head_text
 from audit_receiver.tlog.note import NoteError, VerifierKey
@@ -23,7 +24,6 @@ ENTRIES = (
 )
 GENESIS = "SELECT seq, header, hash, body FROM main.entry NOT INDEXED WHERE seq = 0"
 HEAD = "SELECT root, signature, epoch FROM main.head WHERE size = ?"
-_KEEP = "Run `audit-receiver verify` on it, keep the file as it is"
 
 HeadAt = Callable[[int], tuple[Any, ...] | None]
 
@@ -40,7 +40,7 @@ class Reign(NamedTuple):
 def first(path: Path, rows: Sequence[tuple[Any, ...]]) -> Reign:
     """The epoch that the genesis (rows of GENESIS) names. Raises IntegrityError."""
     if not rows:
-        raise IntegrityError(f"{path}: has no genesis entry. {_KEEP}")
+        raise does_not_hold(path, "has no genesis entry")
     fields, event = _read(path, *rows[0])
     key = _key(path, 0, event)
     if key.name != event.get("origin"):
@@ -121,4 +121,4 @@ def _key(path: Path, seq: int, event: dict[str, Any]) -> VerifierKey:
 
 
 def _broken(path: Path, seq: int, what: str) -> IntegrityError:
-    return IntegrityError(f"{path}: entry {seq} {what}. {_KEEP}")
+    return does_not_hold(path, f"entry {seq} {what}")

@@ -140,6 +140,20 @@ def load_log_signer(files: LedgerFiles, named: str) -> SignerKey | None:
     return signer
 
 
+def carry_over(files: LedgerFiles, origin: str) -> tuple[SignerKey, bytes]:
+    """The log key under a new origin, and the dedup key; one that is lost is made anew."""
+    if not files.logkey.exists():
+        write_new(files.logkey, SignerKey.generate(origin).to_pem(), PRIVATE)
+    if not files.dedup.exists():
+        write_new(files.dedup, os.urandom(DEDUP_KEY_BYTES), PRIVATE)
+    pem = read_secret(files.logkey, "the log key, which adds a line to published checkpoints")
+    try:
+        signer = SignerKey.from_pem(origin, pem)
+    except (NoteError, ValueError) as exc:
+        raise LedgerError(f"{files.logkey}: {exc}. Restore it from a backup, or remove it") from exc
+    return signer, read_secret(files.dedup, "the key of the identity tags")
+
+
 def read_vkey(files: LedgerFiles) -> VerifierKey | None:
     """The verifier key beside the ledger, or None if there is no such file."""
     try:

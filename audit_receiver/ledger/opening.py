@@ -62,7 +62,9 @@ def open_for_writing(settings: LedgerSettings, clock: Clock) -> Opening:
         raise
 
 
-def create_only(settings: LedgerSettings, clock: Clock) -> str:
+def create_only(
+    settings: LedgerSettings, clock: Clock, beginning: creation.Beginning = creation.FROM_NOTHING
+) -> str:
     """Create a ledger and nothing else (`init`); returns its verifier key."""
     files = LedgerFiles.beside(settings.path, settings.key_path)
     if files.ledger.exists():
@@ -72,7 +74,7 @@ def create_only(settings: LedgerSettings, clock: Clock) -> str:
     try:
         if files.ledger.exists():
             raise LedgerError(f"{files.ledger}: exists already; a ledger is never overwritten")
-        creation.create_ledger(settings, files, clock.wall())
+        creation.create_ledger(settings, files, clock.wall(), beginning)
     finally:
         lock.release()
     return str(keys.read_vkey(files))

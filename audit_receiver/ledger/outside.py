@@ -34,6 +34,7 @@ class Incarnation(NamedTuple):
     end_size: int | None
 
 
+_NOTHING = (0, -1)  # from, to
 RootAt = Callable[[int], bytes]
 
 
@@ -86,7 +87,8 @@ def compare(
         origin, there, root = one.checkpoint.origin, one.checkpoint.size, one.checkpoint.root
         ended = ends.get(origin)
         end = size if ended is None else ended
-        if there <= declared.get(origin, 0) and there > end:
+        least, most = declared.get(origin, _NOTHING)
+        if there <= most and (there > end or there >= least):
             continue
         if there > end:
             raise IntegrityError(
@@ -110,14 +112,18 @@ def compare(
         )
 
 
-def _declared(lost: Sequence[Any]) -> dict[str, int]:
-    """Up to which size each origin is declared lost; whatever cannot be read declares nothing."""
-    found: dict[str, int] = {}
+def _declared(lost: Sequence[Any]) -> dict[str, tuple[int, int]]:
+    """From and up to which size each origin is declared lost; what cannot be read declares nothing.
+
+    A fork is lost from its first checkpoint on: every later one belongs to it as well.
+    """
+    found: dict[str, tuple[int, int]] = {}
     for item in lost:
         if isinstance(item, dict):
             origin, size = item.get("origin"), item.get("size")
             if isinstance(origin, str) and isinstance(size, int):
-                found[origin] = max(size, found.get(origin, 0))
+                least, most = found.get(origin, (size, size))
+                found[origin] = min(least, size), max(most, size)
     return found
 
 
@@ -129,4 +135,17 @@ def _mend(path: Path) -> str:
     return (
         f"If that state is lost: audit-receiver recover {path} --reason '...' goes on from here as"
         " a new incarnation, and records what is missing"
+    )
+
+
+def does_not_hold(path: Path, what: str) -> IntegrityError:
+    """What is wrong with a ledger at its start, and what to do."""
+    return IntegrityError(f"{path}: {what}. {way_on(path)}")
+
+
+def way_on(path: Path) -> str:
+    """What to do about a ledger that does not hold, for the end of such a message."""
+    return (
+        f"Run `audit-receiver verify` on it, keep a copy as it is, restore what can be restored. To"
+        f" go on from here all the same: audit-receiver recover {path} --reason '...'"
     )

@@ -23,11 +23,16 @@ from audit_receiver.ledger.keys import LedgerFiles
 from audit_receiver.ledger.keysource.model import KeySource
 from audit_receiver.ledger.model import Tip
 from audit_receiver.ledger.notary import Notary
+from audit_receiver.ledger.outside import does_not_hold, way_on
 from audit_receiver.record import timestamp
 from audit_receiver.tlog.chain import GENESIS_PREV
 from audit_receiver.tlog.checkpoint import head_text
 from audit_receiver.tlog.merkle import Frontier, leaf_hash
 from audit_receiver.tlog.note import NoteError, VerifierKey
+
+
+class Closed(LedgerError):
+    """The ledger was closed for good; its successor goes on."""
 
 
 class Opened(NamedTuple):
@@ -107,23 +112,23 @@ def _check_genesis(connection: sqlite3.Connection, path: Path) -> Reign:
     """Entry 0 and the schema that it states; returns the key that it names."""
     row = connection.execute("SELECT header, hash, body FROM main.entry WHERE seq = 0").fetchone()
     if row is None:
-        raise IntegrityError(f"{path}: has no genesis entry. {_KEEP}")
+        raise does_not_hold(path, "has no genesis entry")
     header, digest, body = row
     fields = _header(path, 0, header, digest)
     if fields.get("prev") != GENESIS_PREV or fields.get("action") != "ledger.genesis":
-        raise IntegrityError(f"{path}: entry 0 is not a genesis entry. {_KEEP}")
+        raise does_not_hold(path, "entry 0 is not a genesis entry")
     if (
         not isinstance(body, str)
         or fields.get("body") != hashlib.sha3_256(body.encode()).hexdigest()
     ):
-        raise IntegrityError(f"{path}: the genesis entry's body is not the one hashed. {_KEEP}")
+        raise does_not_hold(path, "the genesis entry's body is not the one hashed")
     event = _event(connection, 0)
     changed = _event(connection, _last(connection, "ledger.schema"))
     stated, actual = changed.get("new", event.get("schema_sha3")), _schema_digest(connection)
     if stated != actual:
         raise IntegrityError(
             f"{path}: the schema (tables, triggers, views) has the digest {actual}, the ledger"
-            f" states {stated}. It was changed. {_KEEP}"
+            f" states {stated}. It was changed. {way_on(path)}"
         )
     if actual not in (database.SCHEMA_SHA3, database.FIRST_SCHEMA_SHA3):
         raise LedgerError(
@@ -133,9 +138,9 @@ def _check_genesis(connection: sqlite3.Connection, path: Path) -> Reign:
     try:
         vkey = VerifierKey.parse(str(event.get("vkey")))
     except (NoteError, ValueError) as exc:
-        raise IntegrityError(f"{path}: the genesis names no verifier key: {exc}. {_KEEP}") from exc
+        raise does_not_hold(path, f"the genesis names no verifier key: {exc}") from exc
     if vkey.name != event.get("origin"):
-        raise IntegrityError(f"{path}: the genesis names two origins. {_KEEP}")
+        raise does_not_hold(path, "the genesis names two origins")
     return Reign(0, 1, vkey, timestamp.parse(str(fields.get("received"))))
 
 
@@ -150,24 +155,29 @@ def _check_tip(connection: sqlite3.Connection, path: Path, reigns: list[Reign]) 
     """The last entry, its link and the signed head over it."""
     row = connection.execute(pen.TIP).fetchone()
     if row is None:
-        raise IntegrityError(f"{path}: has no signed head. {_KEEP}")
+        raise does_not_hold(path, "has no signed head")
     seq, digest, size, root, signature, epoch, header = row
     fields = _header(path, seq, header, digest)
     if size != seq + 1:
-        raise IntegrityError(
-            f"{path}: the last signed head covers {size} entries, the last entry is {seq}. {_KEEP}"
+        raise does_not_hold(
+            path, f"the last signed head covers {size} entries, the last entry is {seq}"
         )
     if seq > 0:
         before = connection.execute("SELECT hash FROM main.entry WHERE seq = ?", (seq - 1,))
         previous = before.fetchone()
         if previous is None or fields.get("prev") != previous[0].hex():
-            raise IntegrityError(f"{path}: entry {seq} does not continue the one before. {_KEEP}")
+            raise does_not_hold(path, f"entry {seq} does not continue the one before")
+    if fields.get("action") == "ledger.close" and fields.get("kind") == "ledger":
+        raise Closed(
+            f"{path}: was closed by `audit-receiver continue`; nothing is appended to it any more."
+            " Set ledger.path to its successor, whose genesis names it as `previous`"
+        )
     reign = epochs.at(reigns, size)
     vkey = reign.key
     signed = vkey.verify(head_text(vkey.name, size, root).encode(), signature)
     if epoch != reign.seq or not signed:
-        raise IntegrityError(
-            f"{path}: the newest head (size {size}) is not signed by the ledger's key. {_KEEP}"
+        raise does_not_hold(
+            path, f"the newest head (size {size}) is not signed by the ledger's key"
         )
     received = timestamp.parse(str(fields.get("received")))
     tip = Tip(size, root, signature, vkey.key_id, vkey.name, seq)
@@ -179,8 +189,8 @@ def _restore_tree(connection: sqlite3.Connection, path: Path, tip: Tip) -> Front
 
     frontier = _tree(connection, path, tip.size)
     if frontier.root() != tip.root:
-        raise IntegrityError(
-            f"{path}: the newest entries do not give the signed root (size {tip.size}). {_KEEP}"
+        raise does_not_hold(
+            path, f"the newest entries do not give the signed root (size {tip.size})"
         )
     return frontier
 
@@ -225,7 +235,7 @@ def _tree(connection: sqlite3.Connection, path: Path, size: int) -> Frontier:
             "SELECT hash FROM main.node WHERE level = ? AND idx = ?", (level, idx)
         ).fetchone()
         if row is None:
-            raise IntegrityError(f"{path}: tree node {level}/{idx} is missing. {_KEEP}")
+            raise does_not_hold(path, f"tree node {level}/{idx} is missing")
         return bytes(row[0])
 
     def leaves(first: int, end: int) -> Iterable[bytes]:
@@ -233,7 +243,7 @@ def _tree(connection: sqlite3.Connection, path: Path, size: int) -> Frontier:
             "SELECT header FROM main.entry WHERE seq >= ? AND seq < ? ORDER BY seq", (first, end)
         ).fetchall()
         if len(rows) != end - first:
-            raise IntegrityError(f"{path}: entries are missing in {first}..{end - 1}. {_KEEP}")
+            raise does_not_hold(path, f"entries are missing in {first}..{end - 1}")
         return [leaf_hash(str(header).encode()) for (header,) in rows]
 
     return Frontier.restore(size, node, leaves)
@@ -263,13 +273,19 @@ def _recount_services(connection: sqlite3.Connection, first: int) -> Counted:
 
 
 def _last(connection: sqlite3.Connection, action: str) -> int | None:
-    """The seq of the newest own record of this kind; own times rise, so the index finds it."""
-    row = connection.execute(
-        "SELECT seq FROM main.entry WHERE action = ? AND kind = 'ledger'"
-        " ORDER BY time DESC LIMIT 1",
-        (action,),
-    ).fetchone()
-    return None if row is None else int(row[0])
+    """The seq of the newest own record of this kind.
+
+    Own times rise within an incarnation, so the index finds it; each incarnation has a new clock.
+    """
+    for first in [*reversed(_all(connection, "ledger.recover")), 0]:
+        row = connection.execute(
+            "SELECT seq FROM main.entry INDEXED BY entry_action"
+            " WHERE action = ? AND kind = 'ledger' AND seq >= ? ORDER BY time DESC LIMIT 1",
+            (action, first),
+        ).fetchone()
+        if row is not None:
+            return int(row[0])
+    return None
 
 
 def _all(connection: sqlite3.Connection, action: str) -> list[int]:
@@ -299,11 +315,8 @@ def _header(path: Path, seq: int, header: object, digest: object) -> dict[str, A
         fields = orjson.loads(header)
         if isinstance(fields, dict) and fields.get("seq") == seq:
             return fields
-    raise IntegrityError(f"{path}: entry {seq} does not have the hash stored beside it. {_KEEP}")
+    raise does_not_hold(path, f"entry {seq} does not have the hash stored beside it")
 
 
 def _schema_digest(connection: sqlite3.Connection) -> str:
     return database.schema_digest(connection.execute(database.SCHEMA_ROWS))
-
-
-_KEEP = "Run `audit-receiver verify` on it, keep the file as it is"

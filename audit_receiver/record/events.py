@@ -45,6 +45,17 @@ EVENTS: dict[str, dict[str, str]] = {
         "reason": "why: scheduled, or an operator's words",
         "vkey": "verifier key of the epoch that begins behind the head over this entry",
     },
+    "recover": {
+        "log_vkey": "verifier key of the log key from here on",
+        "lost": "{anchor, origin, size, root} of each checkpoint outside that is not held any more",
+        "origin": "the tree's name from here on",
+        "reason": "why, in an operator's words",
+        "root": "of the last signed head before, 64 hex digits",
+        "signature": "of the key before over the `recover/v1` text, base64, empty if it is lost",
+        "size": "of that head; entries between it and this one were never signed",
+        "vkey": "verifier key of the key epoch that begins with this entry",
+    },
+    "close": {"reason": "why the ledger is continued in another file; nothing follows"},
     "schema": {
         "new": "digest of the database schema from here on",
         "old": "its digest before",
