@@ -9,6 +9,7 @@ SECOND = 1_000_000_000
 HELD_AFTER = SECOND  # fallen behind by more: flag and incident
 AHEAD_OF_MONOTONIC = 300 * SECOND
 AHEAD_AT_START = 90 * 86_400 * SECOND
+BEHIND_AT_START = 300 * SECOND  # of a clock that was not set yet; while it runs, entries are held
 
 _MEND = "Check the clock; if it is right, restart with `serve --accept-clock`"
 
@@ -26,6 +27,7 @@ class ClockWatch:
     def __init__(self, clock: Clock, last_received: int, accept: bool = False) -> None:
         self._clock = clock
         self._start_limit: int | None = None if accept else last_received + AHEAD_AT_START
+        self._start_least: int | None = None if accept else last_received - BEHIND_AT_START
         self._last_received = last_received
         self._reference: Reading | None = None  # the readings of the last commit
         self._held = False
@@ -41,6 +43,12 @@ class ClockWatch:
             return (
                 f"clock: the wall clock says {timestamp.render(now.wall)}, {days} days after the"
                 f" last entry ({timestamp.render(self._last_received)}). {_MEND}"
+            )
+        if self._start_least is not None and now.wall < self._start_least:
+            minutes = (self._last_received - now.wall) // (60 * SECOND)
+            return (
+                f"clock: the wall clock says {timestamp.render(max(now.wall, 0))}, {minutes}"
+                f" minutes before the last entry ({timestamp.render(self._last_received)}). {_MEND}"
             )
         if self._reference is not None:
             ahead = (now.wall - self._reference.wall) - (now.monotonic - self._reference.monotonic)
@@ -70,4 +78,4 @@ class ClockWatch:
         self._held = self.is_behind(now)
         self._last_received = last_received
         self._reference = now
-        self._start_limit = None
+        self._start_limit = self._start_least = None

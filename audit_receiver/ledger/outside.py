@@ -58,8 +58,8 @@ def refuse_if_known(path: Path, known: Sequence[Known]) -> None:
     raise LedgerError(
         f"{path}: there is no ledger here, but anchor {most.anchor} knows {_called(most)}. Restore"
         f" the ledger, or look whether its volume is mounted. If it is lost:"
-        f" audit-receiver recover {path} --reason '...' begins a new one that says so. If this"
-        " anchor belongs to another ledger, give this one its own"
+        f" {_command(path)} begins a new one that says so. If this anchor belongs to another"
+        " ledger, give this one its own"
     )
 
 
@@ -133,8 +133,8 @@ def _called(one: Stated) -> str:
 
 def _mend(path: Path) -> str:
     return (
-        f"If that state is lost: audit-receiver recover {path} --reason '...' goes on from here as"
-        " a new incarnation, and records what is missing"
+        f"If that state is lost: {_command(path)} goes on from here as a new incarnation, and"
+        " records what is missing"
     )
 
 
@@ -146,6 +146,10 @@ def does_not_hold(path: Path, what: str) -> IntegrityError:
 def way_on(path: Path) -> str:
     """What to do about a ledger that does not hold, for the end of such a message."""
     return (
-        f"Run `audit-receiver verify` on it, keep a copy as it is, restore what can be restored. To"
-        f" go on from here all the same: audit-receiver recover {path} --reason '...'"
+        "Run `audit-receiver verify` on it, keep a copy as it is, restore what can be restored. To"
+        f" go on from here all the same: {_command(path)}"
     )
+
+
+def _command(path: Path) -> str:
+    return f"audit-receiver recover {path} --reason '...' (with the --config that `serve` has)"

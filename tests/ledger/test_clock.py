@@ -137,10 +137,34 @@ def test_ninety_days_after_the_last_entry_are_believed(lab: LedgerLab) -> None:
     lab.check()
 
 
+def test_a_start_long_before_the_last_entry_waits_for_the_clock_or_an_operator(
+    lab: LedgerLab,
+) -> None:
+    lab.open()
+    lab.close()
+    size, last = len(lab.headers()), lab.clock.wall
+    lab.clock.wall -= 301 * SECOND  # a machine whose clock was not set yet
+    lab.open()
+    with pytest.raises(LedgerUnavailable, match="5 minutes before the last entry"):
+        lab.append(draft("a"))
+    lab.check(size)
+    lab.clock.wall = last
+    lab.wait_for_trouble(False)
+    assert lab.append(draft("a")).stored == 1
+    assert "clock_held" not in lab.headers()[-1]["flags"]
+    lab.close()
+    lab.clock.wall -= DAY * SECOND
+    lab.open(accept_clock=True)
+    assert lab.append(draft("b")).stored == 1
+    assert "clock_held" in lab.headers()[-1]["flags"]
+    assert "clock_accepted" in lab.incidents()
+    lab.check()
+
+
 def test_a_start_before_the_last_entry_holds_the_clock(lab: LedgerLab) -> None:
     lab.open()
     lab.close()
-    lab.clock.wall -= DAY * SECOND
+    lab.clock.wall -= 299 * SECOND
     lab.open()
     assert lab.incidents() == ["clock_back"]
     assert lab.events("start")[-1]["clean"] is True
