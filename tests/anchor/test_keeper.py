@@ -8,7 +8,7 @@ import pytest
 
 from audit_receiver.anchor import line
 from audit_receiver.anchor.keeper import Keeper, Terms
-from audit_receiver.anchor.model import AnchorError, Published, Token
+from audit_receiver.anchor.model import AnchorError, NotDue, Published, Token
 from audit_receiver.ledger.notary import Anchored
 
 
@@ -251,3 +251,23 @@ async def test_an_anchor_that_does_not_keep_the_last_one_is_named() -> None:
     scene = Scene()
     scene.outside.answers = [AnchorError("gone")] * 1000
     assert await asyncio.wait_for(scene.keeper.finish(published(9)), 5) == ["lab"]
+
+
+async def test_one_that_is_not_due_is_on_and_covers_no_more_than_before() -> None:
+    """Between two time stamps nothing is wrong, and nothing new is beyond the operator's reach."""
+    scene = Scene(max_lag=0.05)
+    scene.outside.answers = [NotDue("the last one is young", 3)]
+    scene.ledger.records = 2
+    scene.keeper.offer(published(5), 2)
+    state = await scene.until("on")
+    assert (state["size"], state["reason"]) == (3, "")
+    assert scene.ledger.answers == []
+    await asyncio.sleep(0.1)
+    scene.keeper.look()
+    assert "max_lag" in scene.ledger.held, "it does not cover what it did not keep"
+    scene.keeper.offer(published(6), 2)
+    await scene.until_asked(5, 6)
+    scene.keeper.look()
+    assert scene.keeper.states()[0]["size"] == 6
+    assert scene.ledger.held == ""
+    await scene.keeper.finish(None)
