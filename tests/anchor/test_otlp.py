@@ -48,6 +48,8 @@ def outside() -> Iterator[Outside]:
         "answers in JSON": lambda asked: Reply(200, b"{}", "application/json"),
         "answers nothing": lambda asked: Reply(200, b"", "text/plain"),
         "answers text": lambda asked: Reply(200, b"accepted", "text/plain"),
+        # field 10 of 32 bytes: to a protobuf parser a message with an unknown field
+        "answers chance": lambda asked: Reply(200, b"R " + b"accepted" * 4, "text/plain"),
         "answers a list": lambda asked: Reply(200, b"[]", "application/json"),
         "answers other protobuf": lambda asked: Reply(200, b"\xff", PROTOBUF),
     }
@@ -95,6 +97,7 @@ async def test_a_checkpoint_arrives_as_one_log_record(outside: Outside, compress
         ("rejects", "rejected it: 'too old'"),
         ("rejects in JSON", "rejected it: ''"),
         ("answers text", r"\(text/plain\) is not an ExportLogsServiceResponse"),
+        ("answers chance", "is not an ExportLogsServiceResponse"),
         ("answers a list", "is not an ExportLogsServiceResponse"),
         ("answers other protobuf", "is not an ExportLogsServiceResponse"),
         ("garbage", r"\(text/html\) is not an ExportLogsServiceResponse"),
