@@ -34,6 +34,7 @@ def find(config: Config) -> list[Contradiction]:
         *_budget(config),
         *_files(config),
         *_own_door(config),
+        *_lag(config),
     ]
 
 
@@ -131,3 +132,16 @@ def _own_door(config: Config) -> Iterator[Contradiction]:
                 " anchors nothing. Name a backend that somebody else keeps"
             )
             yield Contradiction(key, said, (key, f"{_OTLP}.protocols.http.endpoint"))
+
+
+def _lag(config: Config) -> Iterator[Contradiction]:
+    """Between two time stamps nothing is covered: records would be held back nearly always."""
+    for name, anchor in config.anchors.items():
+        if not isinstance(anchor, anchors.Timestamp) or not 0 < anchor.max_lag <= anchor.interval:
+            continue
+        key = f"anchors.{name}.max_lag"
+        said = (
+            "a time stamp is taken once an interval, so records always wait that long for the next;"
+            " make max_lag longer than interval, or leave it out"
+        )
+        yield Contradiction(key, said, (key, f"anchors.{name}.interval"))

@@ -108,3 +108,12 @@ def test_a_witness_is_built_from_its_section() -> None:
     config = read(f"anchors: {{witness/a: {{witnesses: [{ONE}]}}}}")
     built = anchors.build("witness/a", config.anchors["witness/a"], Path("l.db"))
     assert isinstance(built, WitnessAnchor)
+
+
+def test_a_lag_that_time_stamps_always_exceed_is_refused() -> None:
+    text = "anchors: {timestamp: {url: 'http://x', ca_file: a, interval: 10m, max_lag: LAG}}"
+    for lag in ("1s", "10m"):
+        found = mistakes(text.replace("LAG", lag))
+        assert "anchors.timestamp.max_lag: a time stamp is taken once an interval" in found
+    for lag in ("0s", "11m"):
+        assert read(text.replace("LAG", lag))
