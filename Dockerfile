@@ -23,11 +23,11 @@ LABEL org.opencontainers.image.title="audit-receiver" \
 COPY --from=build /opt/audit-receiver /opt/audit-receiver
 COPY config/container.yaml /etc/audit-receiver/config.yaml
 # The ledger's directory: group-readable, so that another container of the pod may read the file.
-RUN install -d -o 65532 -g 65532 -m 2750 /data
+RUN install -d -o 65532 -g 65532 -m 2750 /data /anchor
 ENV PATH=/opt/audit-receiver/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 65532:65532
 WORKDIR /data
-VOLUME /data
+VOLUME ["/data", "/anchor"]
 EXPOSE 4317 4318 13133 8888
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import report, scenario
+from bench import anchors, report, scenario
 from bench.scenario import clients_for
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -19,6 +19,9 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a second each: does the bench work?")
     parser.add_argument("--memory", action="store_true", help="also a million entries (minutes)")
+    parser.add_argument(
+        "--anchors", action="store_true", help="only what two anchors cost, against none"
+    )
     parser.add_argument("--seconds", type=float, default=6.0, help="measured time of each load")
     parser.add_argument("--doors", nargs="+", choices=DOORS, default=DOORS)
     parser.add_argument("--records", nargs="*", type=int, default=SIZES, help="records a request")
@@ -33,6 +36,9 @@ def measure(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     seconds = 0.5 if chosen.quick else chosen.seconds
     sizes = [size for size in chosen.records if not chosen.quick or size in (1, 512)]
     result: dict[str, Any] = {"machine": report.machine(folder), "durable": [], "null": []}
+    if chosen.anchors:
+        _say("two anchors against none")
+        return result | {"anchors": anchors.measure(folder, seconds)}
     for door in chosen.doors:
         for size in sizes:
             case = {"transport": door, "records": size, "clients": clients_for(size)}

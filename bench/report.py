@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import audit_receiver
+from bench import anchors
 
 TARGETS = {
     "ratio at 512 records a request": 0.60,
@@ -21,6 +22,7 @@ TARGETS = {
     "p99 ms of one-record requests": 50,
     "memory growth MB, 100k to 1M entries": 20,
     "verify entries/s": 50_000,
+    "with two anchors, of without": anchors.ALLOWED,
 }
 
 
@@ -93,6 +95,14 @@ def show(result: dict[str, Any]) -> None:
             f" peak {memory['peak_bytes'] / 1e6:.1f} MB);"
             f" verify {memory['verify']['entries_per_second']:,.0f} entries/s"
         )
+    if cost := result.get("anchors"):
+        told = "; ".join(
+            f"{which} two anchors {cost['medians'][which]:,.0f} records/s ("
+            + ", ".join(f"{rate:,.0f}" for rate in rates)
+            + ")"
+            for which, rates in cost["rates"].items()
+        )
+        console.print(told)
     for name, reached, target, met in verdicts(result):
         console.print(
             f"  {'met    ' if met else 'MISSED '} {name}: {reached:,.2f} (target {target:,})"
@@ -185,6 +195,8 @@ def verdicts(result: dict[str, Any]) -> list[tuple[str, float, float, bool]]:
         reached["verify entries/s"] = longest["verify"]["entries_per_second"]
     if memory := result.get("memory"):
         reached["memory growth MB, 100k to 1M entries"] = memory["growth_bytes"] / 1e6
+    if cost := result.get("anchors"):
+        reached["with two anchors, of without"] = cost["ratio"]
     at_most = ("p99", "memory")
     return [
         (

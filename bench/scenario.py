@@ -43,10 +43,10 @@ def run_load(orders: Orders) -> dict[str, Any]:
 
 
 @contextmanager
-def receiver(folder: Path) -> Iterator[Server]:
+def receiver(folder: Path, config: dict[str, Any] | None = None) -> Iterator[Server]:
     """A running receiver on a new ledger in `folder`, which is removed afterwards."""
     folder.mkdir(parents=True)
-    server = Server(folder, QUIET_CONFIG)
+    server = Server(folder, QUIET_CONFIG | (config or {}))
     try:
         with server:
             yield server

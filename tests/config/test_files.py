@@ -188,5 +188,10 @@ def test_what_compose_installs_is_pinned_as_our_own_senders_are() -> None:
 
 def test_the_image_runs_as_nobody_and_stops_by_sigterm() -> None:
     text = (ROOT / "Dockerfile").read_text()
-    for line in ("USER 65532:65532", "STOPSIGNAL SIGTERM", "VOLUME /data", "--require-hashes"):
+    for line in (
+        "USER 65532:65532",
+        "STOPSIGNAL SIGTERM",
+        'VOLUME ["/data", "/anchor"]',
+        "--require-hashes",
+    ):
         assert line in text
