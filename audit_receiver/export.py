@@ -14,6 +14,7 @@ import io
 import math
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -133,6 +134,29 @@ def whole_file(path: Path, replace: bool = False) -> Iterator[BinaryIO]:
     _sync(path.absolute().parent)
 
 
+@contextmanager
+def whole_directory(path: Path) -> Iterator[Path]:
+    """A new directory that appears under its name when its files are synced, or not at all.
+
+    Raises ExportError if the name is taken or nothing can be written there.
+    """
+    if path.exists():
+        raise ExportError(f"{path}: exists already; choose another name")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        draft.mkdir()
+        yield draft
+        for file in list(draft.iterdir()):
+            _sync(file)
+        _sync(draft)
+        draft.rename(path)  # refuses a name that somebody has given to a file meanwhile
+    except OSError as exc:
+        raise ExportError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    _sync(path.absolute().parent)
+
+
 def _name_it(draft: Path, path: Path) -> None:
     """Give the name only if nobody has taken it meanwhile."""
     try:
@@ -143,8 +167,8 @@ def _name_it(draft: Path, path: Path) -> None:
         draft.rename(path)
 
 
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with suppress(OSError):  # some file systems sync no directories
             os.fsync(descriptor)

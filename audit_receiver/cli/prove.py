@@ -49,14 +49,14 @@ def command(ledger: Path, seq: int | None, target: Path | None, keys_file: Path 
     (ledger.vkey) is all that anybody needs; without SEQ it writes nothing else. Where the service
     published a checkpoint behind SEQ the proof is under that one, which the log key signed too.
     """
-    from audit_receiver.cli import heads, ledgers
+    from audit_receiver.cli import heads, ledgers, proving
 
     if seq is None and (keys_file is None or target is not None):
         raise click.UsageError("name the entry to prove, SEQ, or a file for --keys alone")
     with ledgers.open_ledger(ledger) as reader:
         tip = heads.signed_tip(reader)
         if seq is not None:
-            proof = _prove(reader, tip, seq)
+            proof = proving.prove(reader, tip, seq)
             _write(proof, target)
             if keys_file is None and _later_key(tip, proof):
                 say(
@@ -65,30 +65,6 @@ def command(ledger: Path, seq: int | None, target: Path | None, keys_file: Path 
                 )
         if keys_file is not None:
             _write_keys(reader, tip, keys_file)
-
-
-def _prove(reader: "Reader", tip: "SignedTip", seq: int) -> "Proof":
-    from audit_receiver.cli import heads
-    from audit_receiver.errors import IntegrityError, LedgerError
-    from audit_receiver.tlog.bundle import Proof
-    from audit_receiver.tlog.proof import ProofError, prove_inclusion
-
-    if seq >= tip.size:
-        raise LedgerError(f"{reader.path}: has entries 0 to {tip.size - 1}; there is no {seq}")
-    row = next(reader.entries(seq, seq + 1), None)
-    if row is None or not isinstance(row[1], str):
-        raise IntegrityError(f"{reader.path}: entry {seq} is missing. Run `audit-receiver verify`")
-    head = heads.published(reader, tip, seq) or tip
-    path = prove_inclusion(seq, head.size, reader.subtree(head.size))
-    proof = Proof(seq, row[1].encode(), tuple(path), head.note)
-    try:
-        proof.verify(head.vkey)
-    except ProofError as exc:
-        raise IntegrityError(
-            f"{reader.path}: entry {seq} cannot be proven: {exc}. The ledger was changed; run"
-            " `audit-receiver verify` on it and keep the file as it is"
-        ) from exc
-    return proof
 
 
 def _later_key(tip: "SignedTip", proof: "Proof") -> bool:
@@ -109,11 +85,10 @@ def _write(proof: "Proof", target: Path | None) -> None:
 
 
 def _write_keys(reader: "Reader", tip: "SignedTip", keys_file: Path) -> None:
+    from audit_receiver.cli import proving
     from audit_receiver.export import whole_file
-    from audit_receiver.ledger import keyproofs
-    from audit_receiver.tlog import keychain
 
-    links = keyproofs.links(reader, list(tip.reigns))
+    text, number = proving.key_chain(reader, tip)
     with whole_file(keys_file) as stream:
-        stream.write(keychain.render(links).encode())
-    say(f"{keys_file}: {count_of(len(links), 'change')} of the key")
+        stream.write(text.encode())
+    say(f"{keys_file}: {count_of(number, 'change')} of the key")

@@ -1,5 +1,6 @@
 """`export`: complete, exact, whole or not at all; and what the writers do to odd values."""
 
+import base64
 import csv
 import hashlib
 import io
@@ -260,3 +261,60 @@ def test_an_export_takes_no_name_of_a_file_beside_the_ledger(
     result = command("export", ledger, "--output", ledger.with_suffix(f".{suffix}"), "--force")
     assert result.code == 2
     assert "belongs to the ledger" in result.err
+
+
+def test_a_proof_of_each_record_checks_with_the_first_key(
+    command: Command, populated: Populated, tmp_path: Path
+) -> None:
+    target, proofs = tmp_path / "some.jsonl", tmp_path / "proofs"
+    result = command(
+        *("export", populated.path, "--outcome", "failure"),
+        *("--output", target, "--proofs", proofs),
+    )
+    assert result.code == 0, result.err
+    told = [json.loads(line) for line in target.read_text().splitlines()]
+    assert len(told) == len(_view(populated.path, "outcome = 'failure'")) > 5
+    names = {f"{one['seq']}.tlog-proof" for one in told} | {"keys.txt"}
+    assert {path.name for path in proofs.iterdir()} == names
+    for one in told:
+        proof = proofs / f"{one['seq']}.tlog-proof"
+        judged = command(
+            *("verify", "--proof", proof, "--keys", proofs / "keys.txt"),
+            *("--vkey", populated.vkey, "--format", "json"),
+        )
+        assert judged.code == 0, judged.err
+        extra = base64.b64decode(proof.read_text().splitlines()[1].removeprefix("extra "))
+        assert hashlib.sha3_256(extra).hexdigest() == one["hash"]
+
+
+def test_proofs_that_cannot_be_written_leave_no_export(
+    command: Command, populated: Populated, tmp_path: Path
+) -> None:
+    (tmp_path / "proofs").mkdir()
+    for proofs in (tmp_path / "proofs", tmp_path / "nowhere" / "proofs"):
+        target = tmp_path / "all.jsonl"
+        result = command("export", populated.path, "--output", target, "--proofs", proofs)
+        assert result.code == 2
+        assert str(proofs) in result.err
+        assert [path.name for path in tmp_path.iterdir()] == ["proofs"]
+
+
+def test_a_tampered_record_is_not_proven_and_nothing_is_left(
+    command: Command, populated: Populated, tmp_path: Path
+) -> None:
+    (tmp_path / "copies").mkdir()
+    copy = copy_of(populated.path, tmp_path / "copies")
+    connection = sqlite3.connect(copy, isolation_level=None)
+    connection.execute("DROP TRIGGER entry_update")
+    connection.execute("UPDATE entry SET header = replace(header, 'svc', 'SVC') WHERE seq = 40")
+    sql = Path(export.__file__).with_name("ledger").joinpath("schema.sql").read_text()
+    start = sql.index("CREATE TRIGGER entry_update")
+    connection.execute(sql[start : sql.index("END;", start) + 3])
+    connection.close()
+    target, proofs = tmp_path / "all.jsonl", tmp_path / "proofs"
+    result = command("export", copy, "--output", target, "--proofs", proofs)
+    assert result.code == 1, result.err
+    assert "cannot be proven" in result.err
+    assert not target.exists()
+    assert not proofs.exists()
+    assert not list(tmp_path.glob(".*"))
