@@ -17,6 +17,7 @@ from typing import Any
 import uvloop
 
 from audit_receiver import __version__, telemetry
+from audit_receiver.config import keys
 from audit_receiver.config.endpoint import Endpoint
 from audit_receiver.config.model import Config, Grpc, Http
 from audit_receiver.doors import Doors, redact_digest, rule_of
@@ -93,7 +94,8 @@ def ledger_settings(
         path=ledger.path,
         create=ledger.create,
         name=ledger.name,
-        key_path=ledger.key,
+        key_path=keys.file_of(ledger.key),
+        key_source=keys.source_of(ledger.key),
         key_rotation_seconds=ledger.key_rotation,
         new_key=new_key,
         heartbeat_seconds=ledger.heartbeat,

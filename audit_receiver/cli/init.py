@@ -49,7 +49,7 @@ def command(ledger: Path | None, name: str | None, path: str | None) -> None:
     say(
         f"\nKeep outside this machine, today: the verifier key ({files.vkey.name}); it is what an\n"
         "auditor checks with. Then, daily at least: `audit-receiver checkpoint` of this ledger.\n"
-        f"Keep secret and backed up: {files.key.name} (signs every head) and {files.dedup.name}\n"
-        f"(recognises resent records). {files.logkey.name} only ever adds a line to published\n"
-        "checkpoints; give the log key to those who run a witness."
+        f"Keep secret and backed up: {files.dedup.name} (recognises resent records) and\n"
+        f"{files.logkey.name} (adds a line to published checkpoints; give the log key to those\n"
+        f"who run a witness). {files.key.name} signs every head and changes daily: no backup."
     )

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from audit_receiver.config import anchors
 from audit_receiver.config.endpoint import Endpoint
+from audit_receiver.config.keys import Elsewhere, file_of
 from audit_receiver.config.model import MIB, Config
 
 # The files beside a ledger, which are named after it; a test holds them against the ledger's own.
@@ -35,6 +36,7 @@ def find(config: Config) -> list[Contradiction]:
         *_files(config),
         *_own_door(config),
         *_lag(config),
+        *_rotation(config),
     ]
 
 
@@ -95,7 +97,7 @@ def _budget(config: Config) -> Iterator[Contradiction]:
 
 
 def _files(config: Config) -> Iterator[Contradiction]:
-    path, key = config.ledger.path, config.ledger.key
+    path, key = config.ledger.path, file_of(config.ledger.key)
     with suppress(OSError):  # what cannot be looked at is told when it is opened
         if path.is_dir():
             said = f"{path} is a directory; name a file in it, as in {path / 'ledger.db'}"
@@ -145,3 +147,14 @@ def _lag(config: Config) -> Iterator[Contradiction]:
             " make max_lag longer than interval, or leave it out"
         )
         yield Contradiction(key, said, (key, f"anchors.{name}.interval"))
+
+
+def _rotation(config: Config) -> Iterator[Contradiction]:
+    ledger, name = config.ledger, "ledger.key_rotation"
+    fixed = isinstance(ledger.key, Elsewhere) and ledger.key.pkcs11 is None
+    if fixed and ledger.key_rotation and "key_rotation" in ledger.model_fields_set:
+        said = (
+            "a key in the environment or a KMS cannot be changed by the service; write 0s, or keep"
+            " the key in a file or a PKCS#11 token"
+        )
+        yield Contradiction(name, said, (name, "ledger.key"))

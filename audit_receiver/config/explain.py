@@ -5,7 +5,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
-from audit_receiver.config import anchors
+from audit_receiver.config import anchors, keys
 from audit_receiver.config.model import FIELDS, Config
 from audit_receiver.config.section import Section
 from audit_receiver.config.tree import Mistake, Node
@@ -19,6 +19,7 @@ _MENDS = {
     "string_type": "write a text",
     "string_pattern_mismatch": "write letters, digits and . _ ~ / - only, as in {example}",
     "string_too_long": "write a shorter one",
+    "path_type": "write the path of a file",
     "greater_than": "write a larger value",
     "greater_than_equal": "write a larger value",
     "less_than_equal": "write a smaller value",
@@ -50,6 +51,8 @@ def place(location: tuple[Any, ...]) -> tuple[Any, ...]:
     """Pydantic's place as the file has it: without the marks of its own that it puts in."""
     where = tuple(part for part in location if part != "[key]")
     if where[:1] == ("anchors",) and len(where) > 2 and where[2] == anchors.kind(str(where[1])):
+        where = (*where[:2], *where[3:])
+    if where[:2] == ("ledger", "key") and where[2:3] in ((keys.FILE,), (keys.ELSEWHERE,)):
         where = (*where[:2], *where[3:])
     return where
 
@@ -97,8 +100,7 @@ def _annotation(where: tuple[Any, ...]) -> Any:
         if part not in fields:
             return None
         annotation = fields[part].annotation
-        kinds = [annotation, *get_args(annotation)]
-        inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)]
+        inner = [kind for kind in _kinds(annotation) if issubclass(kind, Section)]
         section = inner[0] if inner else annotation
     return section
 

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from audit_receiver.config.anchors import DEFAULT_ANCHORS, AnyAnchor, with_types
 from audit_receiver.config.endpoint import Endpoint, parse_endpoint, parse_endpoints
+from audit_receiver.config.keys import Key
 from audit_receiver.config.redact import Redact
 from audit_receiver.config.section import Section
 from audit_receiver.config.values import (
@@ -163,7 +164,7 @@ class Ledger(Section):
     path: FilePath = Path("./audit-data/ledger.db")
     create: Literal["if_missing", "never"] = "if_missing"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~/-]{0,180}$")] = ""
-    key: FilePath | None = None
+    key: Key | None = None
     key_rotation: Duration = "24h"  # type: ignore[assignment]
     heartbeat: Annotated[Duration, Field(ge=1, le=3600)] = "60s"  # type: ignore[assignment]
     disk_reserve: Size = 256 * MIB

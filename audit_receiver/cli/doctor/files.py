@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from audit_receiver.cli.doctor.checks import Check, fail, ok, warn
-from audit_receiver.errors import AuditReceiverError, IntegrityError, LedgerError
+from audit_receiver.errors import AuditReceiverError, ConfigError, IntegrityError, LedgerError
 
 if TYPE_CHECKING:
     from audit_receiver.config.model import Config
@@ -28,6 +28,7 @@ _FLEETING = ("tmpfs", "ramfs", "overlay")
 
 def checks(config: "Config") -> Iterator[Check]:
     """Everything about the files of `ledger.path`."""
+    from audit_receiver.config.keys import file_of, source_of
     from audit_receiver.ledger import keys
     from audit_receiver.ledger.keys import LedgerFiles
 
@@ -39,11 +40,12 @@ def checks(config: "Config") -> Iterator[Check]:
     if os.access(place, os.W_OK):
         yield from durability(place)
     try:
-        files = LedgerFiles.beside(path, config.ledger.key)
-    except LedgerError as exc:
-        yield fail("ledger", str(exc), "correct ledger.path")
+        files = LedgerFiles.beside(path, file_of(config.ledger.key))
+        source = keys.source_of(files, source_of(config.ledger.key))
+    except (LedgerError, ConfigError) as exc:
+        yield fail("ledger", str(exc), "correct ledger.path or ledger.key")
         return
-    yield from ledger(files, config.ledger.create, keys.source_of(files, None))
+    yield from ledger(files, config.ledger.create, source)
 
 
 def directory(path: Path, place: Path) -> Check:
@@ -159,7 +161,8 @@ def ledger(files: "LedgerFiles", create: str, source: "KeySource") -> Iterator[C
         )
     if not loose and not waiting:
         yield ok(
-            "keys", f"{files.key.name}, {files.dedup.name}: the ledger's own, closed to others"
+            "keys",
+            f"{source.name}, {files.dedup.name}: the ledger's own, closed to others",
         )
 
 
