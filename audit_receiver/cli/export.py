@@ -55,6 +55,7 @@ def command(
       audit-receiver export ledger.db --format csv --from 2026-01-01 --to 2026-03-31 --output q1.csv
       audit-receiver export ledger.db --actor alice | jq .action
       audit-receiver export ledger.db --actor alice --output alice.jsonl --proofs alice.proofs
+      audit-receiver export ledger-2025.db ledger-2026.db --output both.jsonl
 
     Filters are those of `search`. A FILE appears when it is complete and synced, or not at all.
     JSON Lines hold `body` byte for byte as it was hashed. In CSV a cell that begins with = + - @, a
@@ -63,33 +64,43 @@ def command(
     --proofs writes a C2SP tlog-proof for each record, SEQ.tlog-proof, all under one signed tree
     head, and keys.txt, with which the first verifier key is all that anybody needs to check them:
     audit-receiver verify --proof DIR/SEQ.tlog-proof --keys DIR/keys.txt --vkey ledger.vkey
+    Further ledgers that continue LEDGER can be named behind it; they are written one after the
+    other, each row with its ledger's name.
     While the service runs, the export is recorded in the ledger before anything is written.
     """
-    from audit_receiver.cli import ledgers, output, readlog
+    from audit_receiver.cli import chained, output, readlog
+    from audit_receiver.cli.ledgers import found, open_chain, take_ledgers
     from audit_receiver.export import JSON_COLUMNS, whole_file
 
+    paths = take_ledgers(ledger, options)
+    if proofs is not None and len(paths) > 1:
+        raise click.UsageError("--proofs is for one LEDGER: its proofs have one signed tree head")
     wanted = build(options)
-    with ledgers.open_trusted(ledger) as reader, output.progress("searching", None) as bar:
-        if target is not None and reader.files.holds(target):
+    with open_chain(paths) as readers, output.progress("searching", None) as bar:
+        if target is not None and any(reader.files.holds(target) for reader in readers):
             raise click.UsageError(f"{target} belongs to the ledger; choose another name")
-        size = reader.size()
-        seqs = sorted(ledgers.found(reader, wanted))
-        about = {**wanted.as_dict(), "format": form, "records": len(seqs)}
-        readlog.report(reader, "export", about)
-        bar.label("exporting", len(seqs))
-        rows = ledgers.rows_of(reader, wanted, wanted.columns, seqs, bar.advance)
+        size = sum(reader.size() for reader in readers)
+        seqs = [sorted(found(reader, wanted)) for reader in readers]
+        count = sum(map(len, seqs))
+        readlog.report_all(
+            readers, "export", {**wanted.as_dict(), "format": form, "records": count}
+        )
+        bar.label("exporting", count)
+        rows = chained.in_order(readers, wanted, wanted.columns, seqs, bar.advance)
+        columns = chained.columns_of(readers, wanted.columns)
         if proofs is not None:  # first: a failure leaves nothing
-            bar.label("proving", len(seqs))
-            _prove_each(reader, seqs, proofs, bar.advance)
-            bar.label("exporting", len(seqs))
+            bar.label("proving", count)
+            _prove_each(readers[0], seqs[0], proofs, bar.advance)
+            bar.label("exporting", count)
         if target is None:
-            output.print_rows(form, wanted.columns, rows, JSON_COLUMNS)
+            output.print_rows(form, columns, rows, JSON_COLUMNS)
         else:
             with whole_file(target, force) as stream:
-                output.write_rows(form, wanted.columns, rows, stream, JSON_COLUMNS)
+                output.write_rows(form, columns, rows, stream, JSON_COLUMNS)
     if target is not None:
-        told = count_of(len(seqs), "record")
-        say(f"{told} of a ledger of {count_of(size, 'entry')} written to {target}")
+        told = count_of(count, "record")
+        whole = "a ledger" if len(paths) == 1 else count_of(len(paths), "ledger")
+        say(f"{told} of {whole} of {count_of(size, 'entry')} written to {target}")
 
 
 def _prove_each(

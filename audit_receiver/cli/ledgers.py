@@ -2,12 +2,14 @@
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from audit_receiver.cli.output import say
 from audit_receiver.errors import IntegrityError, LedgerError
 
 if TYPE_CHECKING:
@@ -17,6 +19,30 @@ if TYPE_CHECKING:
 FETCH = 500  # rows a statement: a short transaction, and fewer than the 999 values of old SQLite
 
 ledger_argument = click.argument("ledger", type=click.Path(path_type=Path), metavar="LEDGER")
+SQLITE = b"SQLite format 3\0"  # how every database file begins
+
+
+def take_ledgers(ledger: Path, options: dict[str, Any]) -> list[Path]:
+    """The ledger, and those that were named behind it, which click took for words to look for.
+
+    A word is a ledger if a database file has this name, and nothing but ledgers stands before it.
+    """
+    words = list(options["words"])
+    taken = [ledger]
+    while words and _is_database(Path(words[0])):
+        taken.append(Path(words.pop(0)))
+    options["words"] = tuple(words)
+    if words and words[0].endswith(".db"):
+        say(f"there is no ledger {words[0]}: it is looked for as a text")
+    return taken
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(SQLITE)) == SQLITE
+    except (OSError, ValueError):
+        return False
 
 
 def open_ledger(path: Path) -> "Reader":
@@ -64,6 +90,13 @@ def open_trusted(path: Path) -> "Reader":
         reader.close()
         raise
     return reader
+
+
+@contextmanager
+def open_chain(paths: Sequence[Path]) -> "Iterator[list[Reader]]":
+    """`open_trusted` for each of several ledgers, oldest first as they were given."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(open_trusted(path)) for path in paths]
 
 
 def found(reader: "Reader", wanted: "Filter", limit: int | None = None) -> "array[int]":

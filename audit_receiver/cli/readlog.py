@@ -8,6 +8,7 @@ reader is told so, and reads on: the file can be opened directly anyway, and nob
 import json
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import closing
 from hashlib import sha3_256
 from pathlib import Path
@@ -33,6 +34,17 @@ def report(reader: "Reader", command: str, arguments: dict[str, Any]) -> None:
         tell(reader.files.socket, command, arguments)
     except NotRecorded as exc:
         say(f"this read was not recorded in the ledger: {exc}")
+
+
+def report_all(readers: "Sequence[Reader]", command: str, arguments: dict[str, Any]) -> None:
+    """`report` of a chain of ledgers: the newest is told, with the names of those before it.
+
+    Those were closed, and nothing more is written to them.
+    """
+    *closed, newest = readers
+    if closed:
+        arguments = {**arguments, "ledgers": [str(reader.path) for reader in readers]}
+    report(newest, command, arguments)
 
 
 def tell(path: Path, command: str, arguments: dict[str, Any]) -> int:

@@ -13,7 +13,7 @@ _STRUCTURE = ", the file's structure"
 LONG = 70  # characters of an expected or found value
 
 
-def in_words(report: VerifyReport, ledger: Path, key: str) -> Iterator[str]:
+def in_words(report: VerifyReport, ledger: Path, key: str, advised: bool = True) -> Iterator[str]:
     """The lines to print; `key` says where the verifier key came from."""
     yield headline(report)
     if report.findings:
@@ -27,7 +27,7 @@ def in_words(report: VerifyReport, ledger: Path, key: str) -> Iterator[str]:
     yield from _told(report)
     yield ""
     yield from _checked(report, key)
-    if advice := _advice(report, ledger):
+    if advised and (advice := _advice(report, ledger)):
         yield ""
         yield from advice
 
@@ -65,7 +65,7 @@ def _told(report: VerifyReport) -> Iterator[str]:
         for some in gone[:SHOWN]:
             where = span_of(some.first, some.last)
             yield f"{name:9} the bodies of {where}, as entry {some.by} allows"
-    if len(report.incarnations) > 1:
+    if len(report.incarnations) > 1 or any(one.lost for one in report.incarnations):
         for number, one in enumerate(report.incarnations, 1):
             yield from _incarnation(number, one)
     for bracket in report.brackets[-MOST_BRACKETS:]:
@@ -81,6 +81,9 @@ def _incarnation(number: int, one: Incarnation) -> Iterator[str]:
     if number > 1:
         told += f', because "{one.reason}"' if one.reason else ", without a reason"
     yield safe(told)
+    if one.unsigned:
+        entries = count_of(one.unsigned, "entry")
+        yield f"          {entries} before it had no signed head until then"
     yield from (safe(f"          lost: {text}") for text in one.lost[:SHOWN])
     yield from (safe(f"          {text}") for text in one.declared[:SHOWN])
 

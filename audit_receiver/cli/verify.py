@@ -1,6 +1,7 @@
 """`audit-receiver verify`: does it hold, and who outside says so."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,13 @@ from audit_receiver.cli.output import safe, say
 if TYPE_CHECKING:
     from audit_receiver.examine import Answer, Question
     from audit_receiver.verify.report import VerifyReport
+    from audit_receiver.verify.succession import ChainReport
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("verify", short_help="Check that a ledger is unaltered and complete.")
-@click.argument("ledger", required=False, type=click.Path(path_type=Path), metavar="LEDGER")
+@click.argument("ledgers", nargs=-1, type=click.Path(path_type=Path), metavar="[LEDGER]...")
 @click.option(
     "--vkey",
     "vkeys",
@@ -89,7 +91,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="How to print.",
 )
 def command(
-    ledger: Path | None,
+    ledgers: tuple[Path, ...],
     vkeys: tuple[str, ...],
     notes: tuple[Path, ...],
     anchors: tuple[Path, ...],
@@ -112,6 +114,7 @@ def command(
       audit-receiver verify ledger.db --vkey ledger.vkey --anchor /mnt/other/checkpoints.txt
       audit-receiver verify ledger.db --policy witnesses.txt --tsa-roots tsa.pem
       audit-receiver verify ledger.db --vkey ledger.vkey --state seen.json
+      audit-receiver verify ledger-2025.db ledger-2026.db --anchor /mnt/other/checkpoints.txt
       audit-receiver verify --proof 1204.tlog-proof --keys keys.txt --vkey ledger.vkey
 
     Re-hashes everything: bodies, subjects, chain, tree, the root of every signed head; checks the
@@ -123,6 +126,9 @@ def command(
     forked, schema, index, key, time, pruned or erased as a signed entry allows, not anchored since,
     could not judge), and a level of assurance: LOCAL_CHAINED, SIGNED (--vkey), ANCHORED
     (--checkpoint, --anchor), WITNESSED, with what it rests on.
+
+    Several ledgers that were continued one in the next (`audit-receiver continue`) get one verdict:
+    each by itself, and the links between them; a checkpoint of a later one covers those before it.
 
     Cosignatures and time stamps that the ledger keeps are judged by whom you trust: --policy names
     witnesses, --tsa-roots authorities. Each then says before when the entries it covers existed.
@@ -138,7 +144,7 @@ def command(
                 3 holds, but records lie after the last outside checkpoint, or none was given
     """
     if proof is not None:
-        if ledger is not None or notes or anchors or memory is not None:
+        if ledgers or notes or anchors or memory is not None:
             raise click.UsageError("--proof is checked alone: with --vkey, and --keys")
         if len(vkeys) != 1:
             raise click.UsageError("a proof needs the ledger's verifier key: --vkey KEY or FILE")
@@ -147,8 +153,10 @@ def command(
         return proofs.check(proof, outside.read_key(vkeys[0]), keys_file, form)
     if keys_file is not None:
         raise click.UsageError("--keys belongs to --proof; a ledger holds its keys itself")
-    if ledger is None:
+    if not ledgers:
         raise click.UsageError("name the LEDGER to verify, or a proof with --proof FILE")
+    if len(ledgers) > 1 and memory is not None:
+        raise click.UsageError("--state remembers one LEDGER; verify them one by one with it")
     if incremental and memory is None:
         raise click.UsageError("--incremental goes on from what --state FILE remembers")
     from audit_receiver import examine
@@ -158,7 +166,7 @@ def command(
     given = outside.checkpoints(notes) + outside.anchored(anchors)
     pins = tuple(map(outside.read_key, vkeys))
     question = examine.Question(
-        ledger,
+        ledgers[0],
         pins,
         given,
         every_head,
@@ -167,7 +175,23 @@ def command(
         incremental=incremental,
         jobs=jobs or parallel.processors(),
     )
+    if len(ledgers) > 1:
+        return _check_chain(question, ledgers, form)
     return _check_ledger(question, memory, form)
+
+
+def _check_chain(question: "Question", ledgers: tuple[Path, ...], form: str) -> int:
+    from audit_receiver.cli import succession as chain
+    from audit_receiver.verify import succession
+    from audit_receiver.verify.report import EXIT_CODES
+
+    asked = chain.questions(question, ledgers)
+    report = succession.judge([(safe(str(one.ledger)), _examined(one).report) for one in asked])
+    if form == "json":
+        _print_json(report)
+    else:
+        _print_lines(report.verdict, chain.in_words(report))
+    return EXIT_CODES[report.verdict]
 
 
 def _check_ledger(question: "Question", memory: Path | None, form: str) -> int:
@@ -225,7 +249,7 @@ _LOG_KEY = (
 )
 
 
-def _print_json(report: "VerifyReport") -> None:
+def _print_json(report: "VerifyReport | ChainReport") -> None:
     import orjson
 
     text = orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2, default=str)
@@ -236,8 +260,12 @@ def _print_json(report: "VerifyReport") -> None:
 def _print_text(report: "VerifyReport", ledger: Path, key: str) -> None:
     from audit_receiver.cli import verdict
 
-    colour = {"intact": "green", "tampered": "red"}.get(report.verdict, "yellow")
-    first, *rest = verdict.in_words(report, ledger, key)
+    _print_lines(report.verdict, verdict.in_words(report, ledger, key))
+
+
+def _print_lines(verdict: str, lines: Iterable[str]) -> None:
+    colour = {"intact": "green", "tampered": "red"}.get(verdict, "yellow")
+    first, *rest = lines
     click.echo(click.style(first, fg=colour, bold=True))
     for line in rest:
         click.echo(line)

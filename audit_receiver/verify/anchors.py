@@ -142,12 +142,14 @@ class AnchorChecker:
     ) -> None:
         """Judge every checkpoint against a ledger of `size` entries."""
         for one in self._given:
-            if not self._is_of_this_ledger(one, size, epochs):
-                continue
             checkpoint = one.checkpoint
             end = incarnations.last_size(checkpoint.origin)
             lost = checkpoint.size > (size if end is None else end)
-            if lost and incarnations.is_declared(one.name, checkpoint):
+            seen = self._seen.get(checkpoint.size)
+            is_here = not lost and seen is not None and seen.root == checkpoint.root
+            if not is_here and incarnations.is_declared(one.name, checkpoint):
+                continue
+            if not self._is_of_this_ledger(one, size, epochs):
                 continue
             if not self._is_signed(one, lost, epochs):
                 continue

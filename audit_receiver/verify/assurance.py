@@ -19,17 +19,17 @@ def level(
         return Assurance("NONE", ("what was found contradicts the ledger",))
     reached: Level = "LOCAL_CHAINED"
     rests = ["the ledger's hashes, tree and signatures, which agree with each other"]
-    unpinned = [one for one in incarnations if not one.key_pinned]
+    unknown = _unknown(incarnations)
     if not pinned:
         rests.append("the key named in the file or beside it: whoever rewrote it could replace it")
-    elif not unpinned:
+    elif not unknown:
         reached = "SIGNED"
         rests.append("the verifier key from outside (--vkey)")
     if pinned and len(incarnations) > 1:
         rests += [
             f"from entry {one.first} on a key that only the recover entry names: pin it as well,"
             " with another --vkey"
-            for one in unpinned
+            for one in unknown
         ]
     if outside.anchored_size:
         reached = "ANCHORED"
@@ -38,3 +38,14 @@ def level(
         reached = "WITNESSED"
         rests.append(f"up to size {stored.witnessed_size:,}: cosigned by {stored.witnesses}")
     return Assurance(reached, tuple(rests))
+
+
+def _unknown(incarnations: Sequence[Incarnation]) -> list[Incarnation]:
+    """Those whose key neither came from outside nor was signed for by one that did."""
+    unknown: list[Incarnation] = []
+    known = False
+    for one in incarnations:
+        known = one.key_pinned or (known and one.key_vouched)
+        if not known:
+            unknown.append(one)
+    return unknown

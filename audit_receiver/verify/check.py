@@ -254,6 +254,9 @@ class Examination:
         if wrong := carried_on(seq, fields, tree.root() if whole else None, head):
             message = f"the recover entry does not fit what it goes on from: {wrong}"
             self._findings.add("altered", seq, seq, message)
+        if fields.get("signature") and not self._incarnations.newest_vouched:
+            message = "the recover entry holds a signature that the key before did not make"
+            self._key(seq, message, "a signature, or none", str(fields["signature"]))
 
     def _stored_checker(
         self, checkpoints: Iterable[Sequence[Any]], tokens: Iterable[Sequence[Any]]

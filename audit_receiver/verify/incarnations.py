@@ -1,13 +1,15 @@
 """New incarnations: `ledger.recover` begins one in the same file, under a new origin and key.
 
 Nothing in the file can show that a recovery was right to happen, so each is told, with what its
-entry says is lost. What was known outside and is neither here nor declared is a finding.
+entry says is lost. What was known outside and is neither here nor declared is a finding. A genesis
+that was begun in the place of a lost ledger declares losses in the same way.
 """
 
+import base64
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from audit_receiver.tlog.checkpoint import Checkpoint
+from audit_receiver.tlog.checkpoint import Checkpoint, head_text
 from audit_receiver.tlog.note import NoteError, VerifierKey, decode_base64
 from audit_receiver.verify.epochs import Epochs
 from audit_receiver.verify.report import Incarnation
@@ -19,6 +21,8 @@ class _Begun(NamedTuple):
     first: int
     origin: str
     key: VerifierKey | None
+    vouched: bool  # the key before signed for it
+    unsigned: int  # entries in front of it that were under no signed head
     reason: str
     lost: dict[tuple[str, int, bytes], str]  # origin, size, root -> in words
     declared: list[str]
@@ -31,25 +35,26 @@ class Incarnations:
         self._all: list[_Begun] = []
 
     @property
-    def count(self) -> int:
-        """How many there are, the first included."""
-        return len(self._all)
+    def newest_vouched(self) -> bool:
+        """Whether the key before signed for the newest one."""
+        return bool(self._all) and self._all[-1].vouched
 
     def begin(self, seq: int, event: str, fields: dict[str, Any], epochs: Epochs) -> None:
         """A genesis or recover entry, once `epochs` has learnt from it."""
-        epoch = epochs.all()[-1] if epochs.all() else None
-        begun = epoch is not None and epoch.seq == seq
-        lost: dict[tuple[str, int, bytes], str] = {}
-        if event == "recover":
-            lost = _lost(fields.get("lost"))
+        known = epochs.all()
+        begun = known[-1] if known and known[-1].seq == seq else None
+        before = known[-2] if begun is not None and len(known) > 1 else None
+        size = fields.get("size")
         self._all.append(
             _Begun(
-                seq,
-                epoch.origin if epoch is not None and begun else str(fields.get("origin"))[:200],
-                epoch.key if epoch is not None and begun else None,
-                str(fields.get("reason", ""))[:500],
-                lost,
-                [],
+                first=seq,
+                origin=begun.origin if begun is not None else str(fields.get("origin"))[:200],
+                key=begun.key if begun is not None else None,
+                vouched=before is not None and is_vouched(fields, before.key),
+                unsigned=max(seq - size, 0) if event == "recover" and type(size) is int else 0,
+                reason=str(fields.get("reason", ""))[:500],
+                lost=_lost(fields.get("lost")),
+                declared=[],
             )
         )
 
@@ -81,12 +86,27 @@ class Incarnations:
                 last=end,
                 origin=one.origin,
                 key_pinned=one.key is not None and one.key in pins,
+                key_vouched=one.vouched,
+                unsigned=one.unsigned,
                 reason=one.reason,
                 lost=tuple(one.lost.values()),
                 declared=tuple(one.declared),
             )
             for one, end in zip(self._all, ends, strict=True)
         )
+
+
+def is_vouched(fields: dict[str, Any], old: VerifierKey) -> bool:
+    """Whether the key before signed for the one of a recover entry."""
+    size, root = fields.get("size"), root_of(fields.get("root"))
+    try:
+        signature = base64.b64decode(str(fields.get("signature", "")), validate=True)
+    except ValueError:
+        return False
+    if type(size) is not int or root is None or len(signature) != 64:
+        return False
+    text = f"recover/v1\n{head_text(old.name, size, root)}{fields['origin']}\n{fields['vkey']}\n"
+    return old.verify(text.encode(), signature)
 
 
 def carried_on(seq: int, fields: dict[str, Any], root: bytes | None, head: bytes | None) -> str:

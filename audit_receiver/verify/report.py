@@ -46,6 +46,8 @@ class Incarnation:
     last: int
     origin: str
     key_pinned: bool  # its first key came from outside
+    key_vouched: bool = False  # the key before it signed for its first key
+    unsigned: int = 0  # entries in front of it that were under no signed head when it began
     reason: str = ""  # as the operator gave it
     lost: tuple[str, ...] = ()  # what its `recover` entry says is lost, in words
     declared: tuple[str, ...] = ()  # given from outside, not here, and declared lost

@@ -1,5 +1,6 @@
 """`ledger.recover`: a new incarnation is told, what it carries on is compared, losses are named."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -92,6 +93,60 @@ def test_a_loss_that_is_not_declared_is_a_finding(scene: Scene, wrong: dict[str,
     cut(scene, CUT)
     seq = recover(scene, lost=[] if wrong is None else [{**lost, **wrong}])
     assert scene.found(notes=[outside]) == {("rolled_back", seq, 1050)}
+
+
+def test_a_fork_that_is_declared_is_no_finding(scene: Scene) -> None:
+    outside, root = scene.note(902), next(r[1].hex() for r in scene.heads if r[0] == 902)
+    scene.rewrite(500)
+    scene.regrow()
+    scene.resign()
+    lost = [{"anchor": "file", "origin": scene.vkey.name, "size": 902, "root": root}]
+    recover(scene, lost=lost)
+    report = scene.verify(notes=[outside])
+    assert (report.findings, len(report.incarnations[1].declared)) == ((), 1)
+
+
+def test_a_ledger_begun_in_the_place_of_a_lost_one_declares_it(scene: Scene) -> None:
+    note = scene.note(902, key=NEXT, name="lab/00000000000000aa")
+    [root] = [row[1].hex() for row in scene.heads if row[0] == 902]
+    assert ("forked", 0, 1050) in scene.found(notes=[note])
+    lost = [{"anchor": "file", "origin": "lab/00000000000000aa", "size": 902, "root": root}]
+    scene.edit_body(0, lambda body: body["event"].update(lost=lost, reason="the disk burnt"))
+    scene.refit(0)
+    scene.rechain(0)
+    scene.regrow()
+    scene.resign()
+    report = scene.verify(notes=[note])
+    assert (report.findings, len(report.incarnations[0].declared)) == ((), 1)
+    assert report.incarnations[0].reason == "the disk burnt"
+
+
+def signature(scene: Scene, key: Ed25519PrivateKey) -> str:
+    """What the old key says for the new one, by the words of the format document."""
+    size, vkey = len(scene.entries), vkey_of(NEXT, ORIGIN)
+    head = head_text(scene.vkey.name, size, bytes.fromhex(scene.verify().root))
+    return base64.b64encode(key.sign(f"recover/v1\n{head}{ORIGIN}\n{vkey}\n".encode())).decode()
+
+
+def test_the_key_before_can_vouch_for_the_new_one(scene: Scene) -> None:
+    recover(scene, signature=signature(scene, scene.key))
+    report = scene.verify(pinned=scene.vkey)
+    assert (report.findings, report.assurance.level) == ((), "SIGNED")
+    assert [one.key_vouched for one in report.incarnations] == [False, True]
+
+
+def test_a_signature_of_another_key_vouches_for_nothing(scene: Scene) -> None:
+    seq = recover(scene, signature=signature(scene, Ed25519PrivateKey.generate()))
+    assert scene.found() == {("key", seq, seq)}
+
+
+def test_entries_that_no_head_covered_before_it_are_told(scene: Scene) -> None:
+    del scene.heads[-1]
+    size, root = scene.heads[-1][0], scene.heads[-1][1].hex()
+    recover(scene, size=size, root=root)
+    report = scene.verify()
+    assert report.findings == ()
+    assert report.incarnations[1].unsigned == 1051 - size > 0
 
 
 def test_the_boundary_of_an_old_incarnation_is_exact(scene: Scene) -> None:
