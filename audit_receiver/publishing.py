@@ -54,6 +54,15 @@ class Anchors:
         left = await self._publisher.finish()
         return f"the last checkpoint is not kept by: {', '.join(left)}" if left else ""
 
+    def keeps(self, size: int) -> bool:
+        """Whether some anchor keeps a checkpoint of at least this size; asked from any thread."""
+        return self._keeper is not None and self._keeper.keeps(size)
+
+    def hurry(self) -> None:
+        """Publish soon, whatever the pace; asked from any thread."""
+        if self._publisher is not None:
+            self._publisher.hurry()
+
     def states(self) -> list[dict[str, Any]]:
         """How each anchor stands, for readiness."""
         return self._keeper.states() if self._keeper is not None else []

@@ -22,12 +22,14 @@ from audit_receiver.config.endpoint import Endpoint
 from audit_receiver.config.model import Config, Grpc, Http
 from audit_receiver.doors import Doors, redact_digest, rule_of
 from audit_receiver.errors import ConfigError, IntegrityError, LedgerError
+from audit_receiver.keeping import Keeping
 from audit_receiver.ledger.appender import Appender, Clock, Commit, LedgerSettings, Observer
 from audit_receiver.ledger.async_reader import AsyncReader
 from audit_receiver.ledger.outside import Known
 from audit_receiver.publishing import Anchors
 from audit_receiver.receive.intake import deliver_to
 from audit_receiver.receive.reads import ReadsDoor, socket_path
+from audit_receiver.retention import orders
 from audit_receiver.web.ops import (
     OpsServer,
     checkpoint_routes,
@@ -107,6 +109,7 @@ def ledger_settings(
         version=__version__,
         select=rule.as_dict(),
         select_digest=rule.digest(),
+        retention=config.retention.policy(),
         config=config.public(),
         config_digest=config.digest(),
         redact_digest=redact_digest(config),
@@ -199,7 +202,12 @@ class _Service:
         self, appender: Appender, anchors: Anchors, stack: contextlib.AsyncExitStack
     ) -> None:
         config, listens = self._config, self._config.telemetry
-        reads = ReadsDoor(appender, socket_path(config.ledger.path))
+        keeping = Keeping(config, appender, anchors, time.time_ns)
+        if warning := keeping.warning():
+            self._announce(f"warning: {warning}")
+        keeping.start()
+        stack.push_async_callback(keeping.stop)
+        reads = ReadsDoor(appender, socket_path(config.ledger.path), keeping.order, orders.COMMANDS)
         await reads.start()
         stack.push_async_callback(reads.stop)
         if listens.health is not None:

@@ -50,6 +50,11 @@ REDACTED = Counter(
     ["action"],
     registry=REGISTRY,
 )
+UNFINISHED = Gauge(
+    "audit_receiver_retention_unfinished",
+    "1 while a deletion that is authorised is not complete, else 0.",
+    registry=REGISTRY,
+)
 COMMIT_SECONDS = Histogram(
     "audit_receiver_commit_seconds",
     "Time of one ledger transaction, BEGIN to the return of COMMIT.",

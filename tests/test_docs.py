@@ -70,6 +70,9 @@ def test_every_command_in_the_docs_exists_with_its_options() -> None:
         words = line.split()
         command = cli.get_command(click.Context(cli), words[0])
         assert command is not None, line
+        if isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), words[1])
+            assert command is not None, line
         options = {name for param in command.params for name in param.opts}
         for word in words[1:]:
             if word.startswith("--"):

@@ -91,6 +91,10 @@ class Keeper:
             for line in self._lines
         ]
 
+    def keeps(self, size: int) -> bool:
+        """Whether some anchor keeps a checkpoint of at least this size; asked from any thread."""
+        return any(line.state.size >= size for line in self._lines)
+
     def look(self) -> None:
         """Keep the metrics true, and hold ingestion back where a `max_lag` says so."""
         lags = self._lags(asyncio.get_running_loop().time())

@@ -43,7 +43,12 @@ class Publisher:
         self._size = 0  # of the last one
         self._records = 0  # that it covers
         self._at = float("-inf")
+        self._hurried = False
         self._task: asyncio.Task[None] | None = None
+
+    def hurry(self) -> None:
+        """Publish at the next look, whatever the pace; asked from any thread."""
+        self._hurried = True
 
     def start(self) -> None:
         """Publish the start at once, and go on."""
@@ -74,9 +79,10 @@ class Publisher:
     async def _look(self) -> None:
         now = asyncio.get_running_loop().time()
         records = self._appender.records
-        due = self._pace.is_due(now - self._at, records - self._records)
+        due = self._hurried or self._pace.is_due(now - self._at, records - self._records)
         if not due or self._appender.tip.size == self._size:
             return
+        self._hurried = False
         try:
             kept = await self._keep()
         except AuditReceiverError as error:  # the ledger tells of its trouble itself

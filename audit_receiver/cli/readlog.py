@@ -51,7 +51,7 @@ def tell(path: Path, command: str, arguments: dict[str, Any]) -> int:
     """The seq of the entry that records the read. Raises NotRecorded."""
     line = json.dumps({"command": command, "arguments": _bounded(arguments)}).encode() + b"\n"
     try:
-        answer = json.loads(_exchange(path, line))
+        answer = json.loads(exchange(path, line))
         seq = answer.get("seq")
     except (FileNotFoundError, ConnectionRefusedError) as exc:
         raise NotRecorded("no service is running on it") from exc
@@ -66,9 +66,10 @@ def tell(path: Path, command: str, arguments: dict[str, Any]) -> int:
     return seq
 
 
-def _exchange(path: Path, line: bytes) -> bytes:
+def exchange(path: Path, line: bytes, patience_seconds: float = PATIENCE_SECONDS) -> bytes:
+    """One line to the service, its line back. Raises OSError."""
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
-        connection.settimeout(PATIENCE_SECONDS)
+        connection.settimeout(patience_seconds)
         _connect(connection, path.absolute())
         connection.sendall(line)
         answer = b""

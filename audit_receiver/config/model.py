@@ -15,6 +15,7 @@ from audit_receiver.config.anchors import DEFAULT_ANCHORS, AnyAnchor, with_types
 from audit_receiver.config.endpoint import Endpoint, parse_endpoint, parse_endpoints
 from audit_receiver.config.keys import Key
 from audit_receiver.config.redact import Redact
+from audit_receiver.config.retention import Retention
 from audit_receiver.config.section import Section
 from audit_receiver.config.values import (
     Duration,
@@ -206,6 +207,7 @@ class Config(Section):
     select: Select = Select()
     fields: dict[Literal[FIELDS], Globs] = Field(default_factory=dict)  # type: ignore[valid-type]
     redact: Redact = Redact()
+    retention: Retention = Retention()
     ledger: Ledger = Ledger()
     checkpoints: Checkpoints = Checkpoints()
     anchors: dict[str, AnyAnchor] = DEFAULT_ANCHORS

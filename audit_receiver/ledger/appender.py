@@ -21,6 +21,7 @@ from audit_receiver.ledger.model import (
     Observer,
     Status,
     Tip,
+    Work,
 )
 from audit_receiver.ledger.notary import Anchored
 from audit_receiver.ledger.rotation import Rotation
@@ -39,6 +40,7 @@ __all__ = [
     "Observer",
     "Status",
     "Tip",
+    "Work",
 ]
 
 INCIDENT_INTERVAL = SECOND  # of incidents of one kind told to `record`, one a second is kept
@@ -164,6 +166,15 @@ class Appender:
         if self._closing or self._writer.trouble:
             self._refuse_if_out_of_service()
         self._waiting.put(Job((), (), done, publish=True))
+
+    def work(self, work: Work, done: Done) -> None:
+        """Let the writer do a short step besides; `done` is called once it is durable.
+
+        Raises LedgerBusy, LedgerUnavailable, ShuttingDown.
+        """
+        if self._closing or self._writer.trouble:
+            self._refuse_if_out_of_service()
+        self._waiting.put(Job((), (), done, work=work))
 
     def keep_anchored(self, answers: Sequence[Anchored]) -> None:
         """Keep what anchors gave back for a checkpoint, with the next group."""

@@ -121,6 +121,13 @@ class LedgerSettings:
     redact_digest: str = ""  # of the rules of redaction, the program's own ones included
 
 
+class Work(NamedTuple):
+    """Something besides records that the writer does with its connection, in a short step."""
+
+    run: Callable[[Any], None]  # given the sqlite3.Connection
+    transaction: bool  # it is to be committed as one
+
+
 class Job(NamedTuple):
     """One request on its way to the writer: all of it is committed, or nothing."""
 
@@ -129,4 +136,5 @@ class Job(NamedTuple):
     done: Done | None
     exact: bool = False  # of `/v1/audit`: each record id once, or nothing of the request
     publish: bool = False  # the head of this group is kept as a checkpoint
+    work: Work | None = None  # nothing is to be written but this
     anchored: Sequence[Any] = ()  # `notary.Anchored`: what anchors gave back

@@ -104,10 +104,10 @@ def _start_events(settings: LedgerSettings, opened: startup.Opened, clock: Clock
         events.append(("incident", accepted))
     before = opened.config_before
     redact = settings.redact_digest  # the program's own rules may change with its version
-    if (before.get("digest"), before.get("redact_digest", redact)) != (
-        settings.config_digest,
-        redact,
-    ):
+    if settings.config_digest and (
+        before.get("digest"),
+        before.get("redact_digest", redact),
+    ) != (settings.config_digest, redact):
         now = flatten(settings.config)
         known = before.get("config")
         then = known if isinstance(known, dict) else {}

@@ -21,7 +21,7 @@ from audit_receiver.ledger.group import End, Group, Placed, keys_of
 from audit_receiver.ledger.guard import FileGuard, Sizes
 from audit_receiver.ledger.keys import Keys
 from audit_receiver.ledger.keysource.model import Signer
-from audit_receiver.ledger.model import Job, Tip
+from audit_receiver.ledger.model import Job, Tip, Work
 from audit_receiver.ledger.notary import Notary
 from audit_receiver.ledger.seen import Seen
 from audit_receiver.ledger.streams import Streams
@@ -191,6 +191,24 @@ class Pen:
         fields = {"old": database.FIRST_SCHEMA_SHA3, "new": database.SCHEMA_SHA3}
         job = Job((), (("schema", fields),), None)
         self.write([job], now, held=False, schema=database.additions())
+
+    def work(self, work: Work) -> None:
+        """Do a step that appends nothing; returns once it is durable. Raises as `write` does."""
+        at_commit = not work.transaction
+        try:
+            if work.transaction:
+                self.connection.execute("BEGIN IMMEDIATE")
+            work.run(self.connection)
+            if work.transaction:
+                at_commit = True
+                self.connection.execute("COMMIT")
+        except BaseException as exc:
+            self._roll_back()
+            blame = trouble.of_ledger(exc, at_commit) if isinstance(exc, Exception) else None
+            if blame is None or blame is exc:
+                raise
+            raise blame from exc
+        self.guard.check()
 
     def know_tags(self) -> Seen:
         """The filter of tags; the first call reads them all, 1.5 s for a million entries."""

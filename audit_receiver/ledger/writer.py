@@ -73,11 +73,12 @@ class Writer:
     def turn(self, jobs: list[Job], beat: bool = False) -> None:
         """Write one group, if there is something to write. Raises LedgerFatal only."""
         self._own += [job for job in jobs if job.done is None]
-        requests = [job for job in jobs if job.done is not None]
+        works = [job for job in jobs if job.work is not None]
+        requests = [job for job in jobs if job.done is not None and job.work is None]
         now = self._watch.read()
         obstacle = self._obstacle(now)
         if obstacle is not None:
-            self._out_of_service(obstacle, requests)
+            self._out_of_service(obstacle, requests + works)
             return
         low = self._low_on_disk()
         if low is not None:  # own records may use the reserve, so that the ledger tells of it
@@ -88,6 +89,8 @@ class Writer:
             self._write(requests, now, beat, recovered=low is None)
         elif low is None:
             self._in_service()
+        for job in works:
+            self._work(job)
         if not self.trouble:
             self._rotate(now)
 
@@ -105,6 +108,22 @@ class Writer:
             self._after_commit([], turned.written, now)
         if turned.incident:
             self._tell(turned.incident, {"incident": turned.incident, "reason": turned.reason})
+
+    def _work(self, job: Job) -> None:
+        """A step besides; its failure is told to whoever asked for it, and harms nobody else."""
+        assert job.work is not None
+        try:
+            if self.trouble:
+                raise LedgerUnavailable(self.trouble)
+            self.pen.work(job.work)
+        except LedgerFatal as exc:
+            self.abandon([job], LedgerUnavailable(str(exc)))
+            raise
+        except Exception as exc:
+            self.abandon([job], exc)
+        else:
+            done = Appended(None, None, 0, 0, 0, self.pen.tip)
+            self._hand_over([(job.done, done)] if job.done is not None else [])
 
     def _obstacle(self, now: Reading) -> LedgerUnavailable | None:
         """What must be over before anything is written, own records included."""

@@ -7,6 +7,9 @@
     <- {"seq": 1042}            the entry that records it
     <- {"error": "why not"}     nothing was recorded
 
+The commands that delete bodies or keep them (`retention.orders`) come the same way, and only from
+the service's own user or root; their answer comes when all is done.
+
 Who asks is taken from the socket (SO_PEERCRED: uid, gid, pid), never from the text. `command` is
 required; `arguments` is an object of strings, numbers, booleans and lists of them.
 """
@@ -18,25 +21,39 @@ import pwd
 import socket
 import stat
 import struct
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from audit_receiver.errors import AuditReceiverError, MalformedRequest
+from audit_receiver.errors import AuditReceiverError, Forbidden, MalformedRequest
 from audit_receiver.ledger.appender import Appended, Appender
 
 MOST_LINE_BYTES = 64 * 1024
+MOST_ORDER_BYTES = 4 * 1024 * 1024  # ranges of many scattered bodies
 PATIENCE_SECONDS = 10.0
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 COMMANDS = ("query", "search", "export")
 
 
-class ReadsDoor:
-    """Listens on the socket and writes `ledger.read` entries."""
+# Given an order, the uid and user name of who gives it; what became of it.
+Orders = Callable[[dict[str, Any], int, str], Awaitable[dict[str, Any]]]
 
-    def __init__(self, appender: Appender, path: Path) -> None:
+
+class ReadsDoor:
+    """Listens on the socket, writes `ledger.read` entries and hands orders on."""
+
+    def __init__(
+        self,
+        appender: Appender,
+        path: Path,
+        orders: Orders | None = None,
+        order_names: Sequence[str] = (),
+    ) -> None:
         self._appender = appender
         self._path = path
+        self._orders = orders
+        self._order_names = order_names
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -49,7 +66,7 @@ class ReadsDoor:
                 raise OSError(f"{self._path} is not a socket; move it away")
             self._path.unlink()
         self._server = await asyncio.start_unix_server(
-            self._serve, sock=_bind(self._path), limit=MOST_LINE_BYTES
+            self._serve, sock=_bind(self._path), limit=MOST_ORDER_BYTES
         )
         self._path.chmod(0o660)
 
@@ -62,9 +79,17 @@ class ReadsDoor:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            peer = writer.get_extra_info("socket")
+            async with asyncio.timeout(PATIENCE_SECONDS) as patience:
                 line = await reader.readline()
-                answer = await self._record(line, writer.get_extra_info("socket"))
+                told = _told(line)
+                if self._orders is not None and told.get("command") in self._order_names:
+                    patience.reschedule(None)  # deleting may take its time
+                    answer = await self._order(self._orders, told, peer)
+                elif len(line) > MOST_LINE_BYTES:
+                    raise MalformedRequest(f"the limit of a read is {MOST_LINE_BYTES} bytes")
+                else:
+                    answer = await self._record(told, peer)
         except (TimeoutError, ValueError, AuditReceiverError) as error:
             answer = {"error": str(error) or "the read could not be recorded in time"}
         with suppress(OSError):
@@ -72,11 +97,17 @@ class ReadsDoor:
             await writer.drain()
         writer.close()
 
-    async def _record(self, line: bytes, peer: Any) -> dict[str, Any]:
-        fields = _parse(line)
-        pid, uid, gid = _CREDENTIALS.unpack(
-            peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        )
+    async def _order(self, orders: Orders, told: dict[str, Any], peer: Any) -> dict[str, Any]:
+        _, uid, _ = _credentials(peer)
+        if uid not in (0, os.geteuid()):
+            raise Forbidden(
+                f"{told['command']} is for the service's own user or root; uid {uid} is neither"
+            )
+        return await orders(told, uid, _user(uid))
+
+    async def _record(self, told: dict[str, Any], peer: Any) -> dict[str, Any]:
+        fields = _parse(told)
+        pid, uid, gid = _credentials(peer)
         fields.update({"gid": gid, "pid": pid, "uid": uid, "user": _user(uid)})
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Appended] = loop.create_future()
@@ -107,12 +138,23 @@ def _bind(path: Path) -> socket.socket:
     return bound
 
 
-def _parse(line: bytes) -> dict[str, Any]:
+def _credentials(peer: Any) -> tuple[int, int, int]:
+    """pid, uid and gid of the process at the other end."""
+    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, gid = _CREDENTIALS.unpack(raw)
+    return pid, uid, gid
+
+
+def _told(line: bytes) -> dict[str, Any]:
     try:
         told = json.loads(line)
     except (ValueError, RecursionError) as exc:
         raise MalformedRequest(f"a read is told as one line of JSON: {exc}") from exc
-    if not isinstance(told, dict) or told.get("command") not in COMMANDS:
+    return told if isinstance(told, dict) else {}
+
+
+def _parse(told: dict[str, Any]) -> dict[str, Any]:
+    if told.get("command") not in COMMANDS:
         raise MalformedRequest(f"a read is told by one of {', '.join(COMMANDS)}")
     arguments = told.get("arguments", {})
     if not isinstance(arguments, dict) or not all(map(_is_plain, arguments.values())):

@@ -211,7 +211,9 @@ class LedgerLab:
 
     def events(self, action: str = "") -> list[dict[str, Any]]:
         """The `event` objects of the own records, with the name of each under "is"."""
-        found = self.rows("SELECT action, body FROM entry WHERE kind = 'ledger' ORDER BY seq")
+        found = self.rows(
+            "SELECT action, body FROM entry WHERE kind = 'ledger' AND body IS NOT NULL ORDER BY seq"
+        )
         events = [
             {"is": name.removeprefix("ledger."), **json.loads(body)["event"]}
             for name, body in found

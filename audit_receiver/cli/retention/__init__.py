@@ -1,0 +1,1 @@
+"""Commands about how long bodies are kept and how they go."""

@@ -1,0 +1,1 @@
+"""How long bodies are kept, what keeps them longer, and how they go."""
