@@ -8,8 +8,10 @@ from typing import Any
 
 from audit_receiver.config.endpoint import Endpoint
 from audit_receiver.config.model import MIB, Config, Grpc, Http, Tls
+from audit_receiver.errors import IntegrityError, LedgerError, LedgerUnavailable
 from audit_receiver.ledger import redaction_key
 from audit_receiver.ledger.appender import Appender
+from audit_receiver.ledger.keyproofs import KeyBook
 from audit_receiver.otlp.codec import Limits
 from audit_receiver.receive import audit, tls
 from audit_receiver.receive.admission import Admission
@@ -38,6 +40,7 @@ class Doors:
         self._config = config
         self._announce = announce
         self._stops: list[Callable[[], Awaitable[None]]] = []
+        self._key_book = KeyBook(config.ledger.path)
         self._intake = Intake(
             appender,
             rule_of(config),
@@ -88,9 +91,16 @@ class Doors:
             self._config.ledger.drain,
             tls.for_http(_files(given.tls)) if given.tls else None,
             paths,
+            self._tell_keys if given.audit is not None else None,
         )
         self._stops.append(door.stop)
         self._announce(f"OTLP/HTTP on {await _bound(door.start, given.endpoint)}{_asks(given)}")
+
+    async def _tell_keys(self, since: int) -> str:
+        try:
+            return await asyncio.to_thread(self._key_book.text, since)
+        except (LedgerError, IntegrityError) as exc:
+            raise LedgerUnavailable(f"keys: {exc}") from exc
 
     def _admission(self, transport: str, door: Grpc | Http) -> Admission:
         otlp = self._config.receivers.otlp

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from audit_receiver.client.outcome import AuditReceipt
+from audit_receiver.client.outcome import AuditReceipt, UnknownKey
 from audit_receiver.client.record import AuditRecord
 from audit_receiver.client.sending import Sending, Settings
 
@@ -20,7 +20,8 @@ class AsyncAuditClient:
     def __init__(self, endpoint: str, service: str, **settings: Any) -> None:
         self._settings = Settings(endpoint, service, **settings)
         parts = urlsplit(endpoint)
-        self._url = f"{parts.scheme}://{parts.netloc}{self._settings.path}"
+        self._base = f"{parts.scheme}://{parts.netloc}"
+        self._keys = self._settings.keys()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "AsyncAuditClient":
@@ -52,24 +53,44 @@ class AsyncAuditClient:
 
     async def emit_all(self, records: Sequence[AuditRecord]) -> list[AuditReceipt]:
         """Store several records, all or none; receipts in their order. Raises as `emit`."""
-        sending = Sending(self._settings, records)
+        sending = Sending(self._settings, records, self._keys)
         while True:
             retry_after = None
             try:
-                status, body, retry_after = await self._post(sending.body)
+                answer = await self._ask("POST", self._settings.path, sending.body)
+                status, body, retry_after = answer
+                found = await self._answered(sending, status, body)
             except (OSError, aiohttp.ClientError, TimeoutError) as exc:
                 why = f"{type(exc).__name__}: {exc}"
             else:
-                found = sending.answered(status, body)
                 if found is not None:
                     return found
                 why = f"the sink answered {status}"
             await asyncio.sleep(sending.pause(why, retry_after))
 
-    async def _post(self, body: bytes) -> tuple[int, bytes, str | None]:
+    async def _answered(
+        self, sending: Sending, status: int, body: bytes
+    ) -> list[AuditReceipt] | None:
+        """As `sending.answered`, once the sink has said where a later key comes from."""
+        try:
+            return sending.answered(status, body)
+        except UnknownKey:
+            if self._keys is None:
+                raise
+            path = self._settings.keys_path + self._keys.query
+            self._keys.learn(*(await self._ask("GET", path, None))[:2])
+            return sending.answered(status, body)
+
+    async def _ask(
+        self, method: str, path: str, body: bytes | None
+    ) -> tuple[int, bytes, str | None]:
         session = self._opened()
-        async with session.post(
-            self._url, data=body, headers=self._settings.headers, allow_redirects=False
+        async with session.request(
+            method,
+            self._base + path,
+            data=body,
+            headers=self._settings.headers,
+            allow_redirects=False,
         ) as response:
             return response.status, await response.read(), response.headers.get("Retry-After")
 

@@ -1,11 +1,8 @@
 """What became of an emitted record: a receipt that was checked, or an exception."""
 
-import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from audit_receiver.tlog.checkpoint import head_text
-from audit_receiver.tlog.note import VerifierKey
 from audit_receiver.v1.audit_pb2 import AuditResponse
 from audit_receiver.v1.receipt_pb2 import Receipt
 
@@ -45,8 +42,15 @@ class Altered(AuditError):
     """The answer does not fit what was sent, or its signature does not hold: tell somebody."""
 
 
+class UnknownKey(Altered):
+    """The head is signed by another key of the same sink than is known for its size."""
+
+
 def checked(
-    answer: bytes, ids: Sequence[str], hashes: Sequence[str], vkey: VerifierKey | None
+    answer: bytes,
+    ids: Sequence[str],
+    hashes: Sequence[str],
+    check_head: Callable[[Receipt], None] | None,
 ) -> list[AuditReceipt]:
     """The receipts of an answer, each held against the record that was sent.
 
@@ -58,8 +62,8 @@ def checked(
     if [one.record_id for one in response.records] != list(ids):
         raise Altered("the receipts are not those of the records that were sent")
     head = response.receipt
-    if vkey is not None:
-        _check_head(head, vkey)
+    if check_head is not None:
+        check_head(head)
     found = []
     for one, expected in zip(response.records, hashes, strict=True):
         if one.integrity_hash.hex() != expected:
@@ -84,15 +88,3 @@ def checked(
             )
         )
     return found
-
-
-def _check_head(head: Receipt, vkey: VerifierKey) -> None:
-    if head.origin != vkey.name or head.key_id != vkey.key_id:
-        raise Altered(
-            f"the receipt is of {head.origin}, key {head.key_id:08x}; expected was {vkey.name},"
-            f" key {vkey.key_id:08x}"
-        )
-    text = head_text(head.origin, head.tree_size, head.root).encode()
-    if not vkey.verify(text, head.signature):
-        root = base64.b64encode(head.root).decode()
-        raise Altered(f"the signature of the head {head.tree_size} {root} does not hold")

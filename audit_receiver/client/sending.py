@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from google.rpc.status_pb2 import Status
 
 from audit_receiver.client import record as records
+from audit_receiver.client.keys import Keys
 from audit_receiver.client.outcome import AuditReceipt, NotStored, Refused, checked
 from audit_receiver.client.record import AuditRecord
-from audit_receiver.tlog.note import VerifierKey
 
 PATH = "/v1/audit"
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.1, 5.0
@@ -27,7 +27,8 @@ class Settings:
         service: the resource's `service.name`.
         resource: further resource attributes.
         token: a bearer token for the sink.
-        vkey: the sink's verifier key; with it every receipt's signature is checked.
+        vkey: the sink's first verifier key; with it every receipt's signature is checked, and how
+            the keys of later days come from it.
         ca_file: of the authority that signed the sink's certificate, if not the system's.
         timeout_seconds: for one attempt.
         patience_seconds: for all of them; then `NotStored`.
@@ -54,6 +55,15 @@ class Settings:
         return PATH if path in ("", "/") else path
 
     @property
+    def keys_path(self) -> str:
+        """Where the sink tells of its later keys."""
+        return f"{self.path.rstrip('/')}/keys"
+
+    def keys(self) -> Keys | None:
+        """What a client begins to know of the sink's keys, None if it checks no signatures."""
+        return Keys(self.vkey) if self.vkey else None
+
+    @property
     def headers(self) -> dict[str, str]:
         """The headers of every request."""
         found = {"Content-Type": "application/x-protobuf"}
@@ -65,19 +75,21 @@ class Settings:
 class Sending:
     """One request of records, until it has an answer that ends it."""
 
-    def __init__(self, settings: Settings, given: Sequence[AuditRecord]) -> None:
+    def __init__(
+        self, settings: Settings, given: Sequence[AuditRecord], keys: Keys | None = None
+    ) -> None:
         resource = {"service.name": settings.service, **settings.resource}
         self._ids = [one.record_id for one in given]
         self.body = records.encode(given, resource)
         self._hashes = records.hashes(self.body)
-        self._vkey = VerifierKey.parse(settings.vkey) if settings.vkey else None
+        self._check_head = keys.check if keys is not None else None
         self._ends = time.monotonic() + settings.patience_seconds
         self._wait = FIRST_WAIT_SECONDS
 
     def answered(self, status: int, body: bytes) -> list[AuditReceipt] | None:
-        """The receipts of a success, None to try again. Raises Refused, Altered."""
+        """The receipts of a success, None to try again. Raises Refused, UnknownKey, Altered."""
         if status == 200:
-            return checked(body, self._ids, self._hashes, self._vkey)
+            return checked(body, self._ids, self._hashes, self._check_head)
         if status in _AGAIN:
             return None
         raise Refused(status, _message(body))

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from audit_receiver.client.outcome import AuditReceipt
+from audit_receiver.client.outcome import AuditReceipt, UnknownKey
 from audit_receiver.client.record import AuditRecord
 from audit_receiver.client.sending import Sending, Settings
 
@@ -19,6 +19,7 @@ class AuditClient:
 
     def __init__(self, endpoint: str, service: str, **settings: Any) -> None:
         self._settings = Settings(endpoint, service, **settings)
+        self._keys = self._settings.keys()
         self._lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
 
@@ -50,27 +51,37 @@ class AuditClient:
 
     def emit_all(self, records: Sequence[AuditRecord]) -> list[AuditReceipt]:
         """Store several records, all or none; receipts in their order. Raises as `emit`."""
-        sending = Sending(self._settings, records)
+        sending = Sending(self._settings, records, self._keys)
         while True:
             retry_after = None
             try:
-                status, body, retry_after = self._post(sending.body)
+                status, body, retry_after = self._ask("POST", self._settings.path, sending.body)
+                found = self._answered(sending, status, body)
             except (OSError, http.client.HTTPException) as exc:
                 why = f"{type(exc).__name__}: {exc}"
             else:
-                found = sending.answered(status, body)
                 if found is not None:
                     return found
                 why = f"the sink answered {status}"
             time.sleep(sending.pause(why, retry_after))
 
-    def _post(self, body: bytes) -> tuple[int, bytes, str | None]:
+    def _answered(self, sending: Sending, status: int, body: bytes) -> list[AuditReceipt] | None:
+        """As `sending.answered`, once the sink has said where a later key comes from."""
+        try:
+            return sending.answered(status, body)
+        except UnknownKey:
+            if self._keys is None:
+                raise
+            path = self._settings.keys_path + self._keys.query
+            self._keys.learn(*self._ask("GET", path, None)[:2])
+            return sending.answered(status, body)
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes, str | None]:
         with self._lock:
             if self._connection is None:
                 self._connection = self._connect()
             try:
-                path, headers = self._settings.path, self._settings.headers
-                self._connection.request("POST", path, body, headers)
+                self._connection.request(method, path, body, self._settings.headers)
                 response = self._connection.getresponse()
                 return response.status, response.read(), response.getheader("Retry-After")
             except BaseException:

@@ -17,7 +17,7 @@ from audit_receiver.errors import ShuttingDown
 from audit_receiver.otlp import codec, receipt, status
 from audit_receiver.otlp.codec import CONTENT_TYPE, Limits, Media
 from audit_receiver.otlp.status import Answer
-from audit_receiver.receive import audit, http_body, listening
+from audit_receiver.receive import audit, http_body, keys, listening
 from audit_receiver.receive.admission import Admission, Peer
 from audit_receiver.receive.audit import Way
 from audit_receiver.receive.budget import Share
@@ -45,6 +45,7 @@ class HttpServer:
         drain_seconds: float = 10.0,
         tls: ssl.SSLContext | None = None,
         paths: Mapping[str, Way] = PATHS,
+        told_keys: keys.Keys | None = None,
     ) -> None:
         self._intake = intake
         self._limits = limits
@@ -52,6 +53,7 @@ class HttpServer:
         self._tls = tls
         self._sockets: list[str] = []
         self._paths = paths
+        self._told_keys = told_keys
         self._ways = {**paths, **{f"{path}/": way for path, way in paths.items()}}
         self._refusals = intake.refusals
         self._closing = False
@@ -106,6 +108,8 @@ class HttpServer:
         media: Media | None = None
         try:
             way = self._ways.get(request.path)
+            if self._told_keys is not None and request.path == keys.PATH:
+                return await self._keys(request, self._told_keys)
             if way is None:
                 return _refuse(self._refusals, request, status.not_found(request.path, self._paths))
             if request.method != "POST":
@@ -121,6 +125,12 @@ class HttpServer:
             if isinstance(error, BrokenFraming):
                 response.force_close()
             return response
+
+    async def _keys(self, request: web.BaseRequest, told: keys.Keys) -> web.StreamResponse:
+        if request.method != "GET":
+            return _refuse(self._refusals, request, keys.NOT_GET)
+        self._admission.admit(request.headers, self._certificate(request))
+        return await keys.answer(request, told)
 
     def _certificate(self, request: web.BaseRequest) -> bytes | None:
         """The certificate that the client has shown, which TLS has verified."""

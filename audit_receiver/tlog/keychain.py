@@ -51,12 +51,16 @@ class KeyChain:
     @classmethod
     def of(cls, first: VerifierKey, links: Iterable[Link] = ()) -> "KeyChain":
         """Check every link, from the first key on. Raises ProofError where the chain breaks."""
-        reigns = [Reign(1, first)]
+        return cls([Reign(1, first)]).followed(links)
+
+    def followed(self, links: Iterable[Link]) -> "KeyChain":
+        """This chain and what comes behind it. Raises ProofError where that breaks."""
+        reigns = list(self.reigns)
         for link in links:
             reigns.append(_follow(reigns[-1], link))
         if len({reign.key for reign in reigns}) != len(reigns):
             raise ProofError("a key comes back that has had its time")
-        return cls(reigns)
+        return KeyChain(reigns)
 
     def at(self, size: int) -> VerifierKey:
         """The key of a head of this size."""
