@@ -37,6 +37,8 @@ COMMANDS = {
     "erase": "retention.erase",
     "compact": "retention.compact",
     "token": "token",
+    "mirror": "mirror",
+    "rebuild": "rebuild",
     "lint": "lint",
     "canary": "canary.command",
     "doctor": "doctor.command",
