@@ -48,6 +48,7 @@ class Question:
     remembered: tuple[str, Memory] | None = None  # what an earlier run saw, and where that is kept
     incremental: bool = False  # only what came after that; the file's structure is not checked
     jobs: int = 1  # processes that judge entries
+    structure: bool = True  # have SQLite check the file, too; of a live one it wants a copy
 
 
 class Answer(NamedTuple):
@@ -79,11 +80,25 @@ def answer(question: Question, watcher: Watcher | None = None) -> Answer:
         examination.unreadable(str(exc))
         return Answer(examination.report(), None)
     with opened as reader:
-        if question.incremental and question.remembered is not None:
-            found = _continued(reader, question, question.remembered[1], watcher)
-            if found is not None:
-                return found
-        return _from_the_beginning(reader, question, watcher)
+        found = _judged(reader, question, watcher)
+        if _erased_meanwhile(reader, found.report):
+            found = _judged(reader, question, watcher)
+        return found
+
+
+def _judged(reader: Reader, question: Question, watcher: Watcher) -> Answer:
+    if question.incremental and question.remembered is not None:
+        found = _continued(reader, question, question.remembered[1], watcher)
+        if found is not None:
+            return found
+    return _from_the_beginning(reader, question, watcher)
+
+
+def _erased_meanwhile(reader: Reader, report: VerifyReport) -> bool:
+    """Whether bodies are gone by an entry that may have come after the end that was fixed."""
+    return any(one.kind == "body_missing" for one in report.findings) and (
+        reader.size() > report.size
+    )
 
 
 def _from_the_beginning(reader: Reader, question: Question, watcher: Watcher) -> Answer:
@@ -91,11 +106,12 @@ def _from_the_beginning(reader: Reader, question: Question, watcher: Watcher) ->
     unjudged = ""
     try:
         _schema(reader, examination)
-        checked = structure.Structure(question.ledger)
+        checked = structure.Structure(question.ledger) if question.structure else None
         _log(reader, examination, watcher, question.jobs)
-        watcher.begins("checking the file's structure", None)
-        messages, unjudged = checked.result()
-        examination.structure(structure.condensed(messages))
+        if checked is not None:
+            watcher.begins("checking the file's structure", None)
+            messages, unjudged = checked.result()
+            examination.structure(structure.condensed(messages))
     except UnreadableLedger as exc:
         examination.unreadable(str(exc))
     report = examination.report()

@@ -30,6 +30,7 @@ from audit_receiver.publishing import Anchors
 from audit_receiver.receive.intake import deliver_to
 from audit_receiver.receive.reads import ReadsDoor, socket_path
 from audit_receiver.retention import orders
+from audit_receiver.selfcheck.keeper import SelfCheck
 from audit_receiver.web.ops import (
     OpsServer,
     checkpoint_routes,
@@ -178,8 +179,14 @@ class _Service:
             self._tell_ledger(appender)
             anchors.start(appender, time.time_ns)
             stack.push_async_callback(anchors.stop)
+            asked = self._config.self_check
+            check = SelfCheck(
+                self._config.ledger.path, asked.interval, asked.full, appender.record, time.time
+            )
+            check.start()
+            stack.push_async_callback(check.stop)
             try:
-                await self._open_doors(appender, anchors, stack)
+                await self._open_doors(appender, anchors, check, stack)
             except OSError as error:
                 self._announce(f"audit-receiver: {error}. Stop what uses it or change the endpoint")
                 return CANNOT_START
@@ -199,7 +206,11 @@ class _Service:
         return known
 
     async def _open_doors(
-        self, appender: Appender, anchors: Anchors, stack: contextlib.AsyncExitStack
+        self,
+        appender: Appender,
+        anchors: Anchors,
+        check: SelfCheck,
+        stack: contextlib.AsyncExitStack,
     ) -> None:
         config, listens = self._config, self._config.telemetry
         keeping = Keeping(config, appender, anchors, time.time_ns)
@@ -212,7 +223,7 @@ class _Service:
         stack.push_async_callback(reads.stop)
         if listens.health is not None:
             routes = {
-                **health_routes(lambda: self._readiness(appender), anchors.states),
+                **health_routes(lambda: self._readiness(appender), anchors.states, check.state),
                 **checkpoint_routes(lambda: appender.published[1] if appender.published else ""),
             }
             await self._ops("health", routes, listens.health.endpoint, stack)

@@ -91,6 +91,22 @@ INCIDENTS = Counter(
     ["incident"],
     registry=REGISTRY,
 )
+SELF_CHECKS = Counter(
+    "audit_receiver_self_checks",
+    "Verifications of the own ledger by result: holds, does not hold, could not judge, failed.",
+    ["result"],
+    registry=REGISTRY,
+)
+SELF_CHECK_HOLDS = Gauge(
+    "audit_receiver_self_check_holds",
+    "Whether the ledger held at the last self-check.",
+    registry=REGISTRY,
+)
+SELF_CHECK_TIME = Gauge(
+    "audit_receiver_self_check_timestamp_seconds",
+    "Wall clock of the last self-check that held.",
+    registry=REGISTRY,
+)
 CHECKPOINTS = Counter(
     "audit_receiver_checkpoints", "Tree heads published as checkpoints.", registry=REGISTRY
 )

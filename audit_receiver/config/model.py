@@ -179,6 +179,13 @@ class Checkpoints(Section):
     records: Positive = 1000
 
 
+class SelfCheck(Section):
+    """How often the service has its own ledger verified; 0s: never."""
+
+    interval: Duration = "1h"  # type: ignore[assignment]
+    full: Duration = "24h"  # type: ignore[assignment]
+
+
 class Listen(Section):
     """A read-only endpoint of our own."""
 
@@ -211,6 +218,7 @@ class Config(Section):
     ledger: Ledger = Ledger()
     checkpoints: Checkpoints = Checkpoints()
     anchors: dict[str, AnyAnchor] = DEFAULT_ANCHORS
+    self_check: SelfCheck = SelfCheck()
     telemetry: Telemetry = Telemetry()
 
     @field_validator("anchors", mode="before")

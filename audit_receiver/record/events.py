@@ -104,6 +104,12 @@ EVENTS: dict[str, dict[str, str]] = {
         "count": "how many bodies are gone",
         "entries": "the erase and prune entries of which nothing is left to do",
     },
+    "check": {
+        "findings": "what does not hold, the first 20, as [kind, first seq, last seq]",
+        "result": "holds, does not hold, could not judge, or failed",
+        "seconds": "how long the self-check took",
+        "to": "last seq that it checked, -1 if it failed",
+    },
     "incident": {
         "incident": "which one it is",
         "held_back": "how many of the same kind came too fast to be recorded one by one",

@@ -42,11 +42,14 @@ class OpsServer:
 
 
 def health_routes(
-    readiness: Readiness, anchors: Callable[[], list[dict[str, Any]]] = list
+    readiness: Readiness,
+    anchors: Callable[[], list[dict[str, Any]]] = list,
+    self_check: Callable[[], dict[str, Any]] = dict,
 ) -> dict[str, Handler]:
     """/healthz: the process lives. /readyz: records can be stored now, or the reason why not.
 
-    How the anchors stand is told in either case; it does not decide.
+    How the anchors stand, and what the last self-check said, is told in either case; neither
+    decides, because who is not ready gets no records, and senders lose what nobody takes.
     """
 
     async def healthz(_: web.Request) -> web.StreamResponse:
@@ -58,7 +61,8 @@ def health_routes(
         except Exception as error:  # a probe that gets 500 would not learn why
             _log.exception("readiness could not be found out")
             reason, entries = f"readiness could not be found out: {error!r}", 0
-        more = {"anchors": found} if (found := anchors()) else {}
+        told = {"anchors": anchors(), "self_check": self_check()}
+        more = {name: found for name, found in told.items() if found}
         if not reason:
             return web.json_response({"status": "ready", "entries": entries, **more})
         return web.json_response({"status": "not ready", "reason": reason, **more}, status=503)

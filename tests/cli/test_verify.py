@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -152,8 +153,6 @@ def test_what_cannot_be_opened_is_undecided_in_json_too(command: Command, tmp_pa
 def test_a_sqlite_file_of_another_kind_is_no_evidence_either_way(
     command: Command, tmp_path: Path
 ) -> None:
-    import sqlite3
-
     path = tmp_path / "other.db"
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE notes(text)")
@@ -199,6 +198,25 @@ def test_what_is_written_after_the_end_was_fixed_is_left_for_the_next_time(lab: 
     report = examine.examine(examine.Question(lab.path), Meanwhile())
     assert (report.size, report.findings) == (size, ())
     assert lab.appender.tip.size == size + 10, "and a tree node was completed meanwhile"
+
+
+def test_bodies_erased_while_it_is_judged_are_no_finding(lab: LedgerLab) -> None:
+    lab.append(*(draft(f"r{number}") for number in range(50)))
+    begun = 0
+
+    class Meanwhile(examine.Watcher):
+        def begins(self, what: str, total: int | None) -> None:
+            nonlocal begun
+            begun += total is not None
+            if total is not None and begun == 1:  # the end is fixed, nothing is read yet
+                lab.appender.record("erase", {"ranges": [[20, 21]], "reason": "r"})
+                lab.settle()
+                with sqlite3.connect(lab.path) as hands:
+                    hands.execute("UPDATE entry SET body = NULL WHERE seq BETWEEN 20 AND 21")
+
+    report = examine.examine(examine.Question(lab.path), Meanwhile())
+    assert (report.findings, begun) == ((), 2)
+    assert [(one.first, one.last) for one in report.erased] == [(20, 21)]
 
 
 def test_a_crashed_ledger_is_judged_with_its_wal_and_left_as_it_is(
