@@ -21,6 +21,8 @@ SOURCES = [
     if path.parent != ROOT / "audit_receiver" / "v1"
 ]
 MOST_LINES = 400
+# One file on purpose: an auditor gets and reads it alone (docs/decisions/0044).
+LONGER = {ROOT / "audit_receiver" / "standalone" / "verify.py": 599}
 # Rooms of golden vectors, and at least how many files each has to hold.
 VECTORS = {"canonical": 1, "header": 1, "tree": 1, "chain": 1, "note": 1, "proof": 1}
 VECTORS |= {"cosignature": 4}
@@ -57,7 +59,7 @@ def test_rooms_import_downstairs_only() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_file_is_longer_than_a_reader_can_hold(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= MOST_LINES
+    assert len(path.read_text().splitlines()) <= LONGER.get(path, MOST_LINES)
 
 
 def test_package_files_hold_a_docstring_and_nothing_else() -> None:

@@ -24,6 +24,7 @@ COMMANDS = {
     "init": "init",
     "serve": "serve",
     "verify": "verify",
+    "verifier": "verifier",
     "query": "query",
     "search": "search",
     "export": "export",
