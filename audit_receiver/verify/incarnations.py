@@ -66,10 +66,26 @@ class Incarnations:
         return None
 
     def is_declared(self, name: str, checkpoint: Checkpoint) -> bool:
-        """Whether a recover entry says that what this checkpoint covers is lost; noted if so."""
-        key = (checkpoint.origin, checkpoint.size, checkpoint.root)
+        """Whether a recover entry says that what this checkpoint covers is lost; noted if so.
+
+        Anchors tell the newest part of what they hold, so an entry names the sizes between which
+        all is lost: of a ledger that was rolled back from its end on, of a fork from the smallest
+        one that differs, of another ledger from its beginning. At a size that is named itself the
+        root has to be the named one: another is a third history.
+        """
+        ours = {one.origin for one in self._all}
         for one in self._all:
-            if key in one.lost:
+            named = [(size, root) for origin, size, root in one.lost if origin == checkpoint.origin]
+            sizes = [size for size, _ in named]
+            if not sizes or checkpoint.size > max(sizes):
+                continue
+            if checkpoint.size in sizes and (checkpoint.size, checkpoint.root) not in named:
+                continue
+            if (
+                checkpoint.origin not in ours
+                or checkpoint.size > one.first
+                or checkpoint.size >= min(sizes)
+            ):
                 text = f"{name}: the checkpoint of size {checkpoint.size} is declared lost"
                 if text not in one.declared and len(one.declared) < MOST_LOST:
                     one.declared.append(text)

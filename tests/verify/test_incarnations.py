@@ -95,6 +95,17 @@ def test_a_loss_that_is_not_declared_is_a_finding(scene: Scene, wrong: dict[str,
     assert scene.found(notes=[outside]) == {("rolled_back", seq, 1050)}
 
 
+def test_between_the_cut_and_the_largest_declared_size_everything_is_lost(scene: Scene) -> None:
+    sizes = [row[0] for row in scene.heads if row[0] > CUT]
+    outside = [scene.note(size) for size in sizes]
+    root = scene.heads[-1][1].hex()
+    cut(scene, CUT)
+    recover(scene, lost=[{"origin": scene.vkey.name, "size": 1051, "root": root}])
+    report = scene.verify(notes=outside)
+    assert report.findings == ()
+    assert len(report.incarnations[1].declared) == len(sizes) > 1
+
+
 def test_a_fork_that_is_declared_is_no_finding(scene: Scene) -> None:
     outside, root = scene.note(902), next(r[1].hex() for r in scene.heads if r[0] == 902)
     scene.rewrite(500)
