@@ -20,18 +20,19 @@ class StdoutAnchor:
 
     def __init__(self, name: str, descriptor: int | None = None) -> None:
         self.name = name
-        self._descriptor = sys.stdout.fileno() if descriptor is None else descriptor
+        self._given = descriptor
 
     async def publish(self, published: Published) -> Sequence[Token]:
         """One line, whole; a pipe that nobody reads is a failure and not a wait for ever."""
         # A pipe that polls as writable takes PIPE_BUF (4,096) bytes at once (pipe(7)); a line is
         # shorter, so this never waits for the reader and never tears a line.
-        ready = select.poll()
-        ready.register(self._descriptor, select.POLLOUT)
         try:
+            descriptor = sys.stdout.fileno() if self._given is None else self._given
+            ready = select.poll()
+            ready.register(descriptor, select.POLLOUT)
             if not ready.poll(0):
                 raise AnchorError("standard output: its reader does not read; the pipe is full")
-            os.write(self._descriptor, line(published))
+            os.write(descriptor, line(published))
         except OSError as exc:
             raise AnchorError(f"standard output cannot be written: {exc.strerror}") from exc
         return ()

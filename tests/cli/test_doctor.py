@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from audit_receiver.cli.doctor import clock, database, files, ports
+from audit_receiver.cli.doctor import anchors, clock, database, files, ports
+from audit_receiver.tlog.checkpoint import Checkpoint, signed
+from audit_receiver.tlog.note import SignerKey
 from tests.cli.conftest import Populated, Result
 from tests.kit.attacker import Attacker, copy_of
 from tests.kit.server import Server, free_port
@@ -19,7 +21,7 @@ SECOND = 1_000_000_000
 NAMES = {
     *("configuration", "sqlite", "sqlite WAL-reset", "port grpc", "port http", "port health"),
     *("port metrics", "directory", "disk", "file system", "fsync", "WAL", "ledger", "clock drift"),
-    "clock NTP",
+    *("clock NTP", "anchor stdout", "anchor file"),
 }
 
 
@@ -237,3 +239,28 @@ def test_the_clock_is_held_against_the_last_entry(now_days: int, level: str) -> 
 
 def test_wrong_use_ends_with_2(command: Command) -> None:
     assert command("doctor", "--format", "xml").code == 2
+
+
+def test_an_anchor_on_the_ledgers_own_volume_is_worth_a_word(tmp_path: Path) -> None:
+    same = anchors.file_anchor("anchor file", tmp_path / "c.txt", tmp_path / "data" / "ledger.db")
+    assert (same.level, "the ledger's own file system" in same.message) == ("warn", True)
+    elsewhere = anchors.file_anchor("anchor file", Path("/dev/shm/c.txt"), tmp_path / "ledger.db")
+    assert elsewhere.level == "ok"
+
+
+def test_no_anchor_is_worth_a_word_and_a_lost_ledger_a_failure(
+    command: Command, tmp_path: Path
+) -> None:
+    def said(given: dict[str, Any]) -> dict[str, dict[str, str]]:
+        server = Server(tmp_path, {"anchors": given})
+        server.config_file.write_text(json.dumps(server.config))
+        return _checks(command("doctor", "--config", server.config_file, "--format", "json"))
+
+    assert said({})["anchors"]["level"] == "warn"
+    signer = SignerKey.generate("lab/1")
+    checkpoint = Checkpoint("lab/1", 7, bytes(32))
+    note = signed(checkpoint, signer.sign(checkpoint.text().encode()), signer.verifier)
+    (tmp_path / "c.txt").write_text(f"{note}=\n")
+    lost = said({"file": {"path": str(tmp_path / "c.txt")}})["anchors"]
+    assert lost["level"] == "fail"
+    assert "anchor file knows the checkpoint of size 7 of lab/1" in lost["message"]

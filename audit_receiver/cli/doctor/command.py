@@ -35,8 +35,8 @@ def command(path: str | None, form: str) -> int:
       audit-receiver doctor --format json | jq '.checks[] | select(.level != "ok")'
 
     Looks at the configuration, ports, disk space, fsync time, directory and key permissions,
-    SQLite, the clock, and an existing ledger's tip (`verify` checks all of it). Changes nothing; a
-    small scratch file beside the ledger is removed again.
+    SQLite, the anchors, the clock, and an existing ledger's tip (`verify` checks all of it).
+    Changes nothing; a small scratch file beside the ledger is removed again.
     Exit codes: 0 no failure (warnings may stand), 1 something fails, 2 wrong use.
     """
     checks = list(examine(path))
@@ -50,7 +50,7 @@ def command(path: str | None, form: str) -> int:
 
 def examine(path: str | None) -> Iterator[Check]:
     """All checks, in the order in which a person would mend them."""
-    from audit_receiver.cli.doctor import clock, database, files, ports
+    from audit_receiver.cli.doctor import anchors, clock, database, files, ports
 
     began = time.time_ns(), time.monotonic_ns()
     config, check = _configuration(path)
@@ -59,6 +59,7 @@ def examine(path: str | None) -> Iterator[Check]:
     if config is not None:
         yield from ports.checks(config)
         yield from files.checks(config)
+        yield from anchors.checks(config)
     yield from clock.checks(config, began)
 
 
