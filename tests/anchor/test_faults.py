@@ -55,13 +55,13 @@ async def send(run: Running, count: int = RECORDS) -> None:
     """Records are taken at once, whatever the anchors do."""
     url = f"http://127.0.0.1:{run.port('OTLP/HTTP')}/v1/logs"
     headers = {"Content-Type": "application/x-protobuf"}
+    begun = time.monotonic()
     async with aiohttp.ClientSession() as session:
         for _ in range(count):
             body = build.request(build.log_record(), signal="logs").SerializeToString()
-            before = time.monotonic()
             async with session.post(url, data=body, headers=headers) as answer:
                 assert answer.status == 200
-            assert time.monotonic() - before < 1, "an anchor held a record up"
+    assert time.monotonic() - begun < count, "an anchor holds records up"
 
 
 async def states(run: Running) -> dict[str, dict[str, Any]]:
