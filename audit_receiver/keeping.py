@@ -8,7 +8,7 @@ from typing import Any
 
 from audit_receiver import telemetry
 from audit_receiver.config.model import Config
-from audit_receiver.errors import AuditReceiverError
+from audit_receiver.errors import AuditReceiverError, LedgerError
 from audit_receiver.ledger.appender import Appender
 from audit_receiver.ledger.reader import Reader
 from audit_receiver.publishing import Anchors
@@ -46,8 +46,11 @@ class Keeping:
 
     def warning(self) -> str:
         """What an operator should know about the policy, "" if nothing."""
-        with Reader(self._path) as reader:
-            now = state.read(reader)
+        try:
+            with Reader(self._path) as reader:
+                now = state.read(reader)
+        except LedgerError as error:
+            return f"retention: {error}"
         if self._policy.stated() in ({}, now.policy.stated()):
             return ""
         return (
@@ -66,6 +69,7 @@ class Keeping:
 
     async def stop(self) -> None:
         """Begin nothing more; the writer refuses what is still on its way."""
+        self._engine.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -33,14 +33,18 @@ def command(ledger: Path, successor: Path, reason: str, path: str | None) -> Non
 
     from audit_receiver import publishing, service
     from audit_receiver.config import load
+    from audit_receiver.ledger.reader import Reader
     from audit_receiver.ledger.succession import continue_as
+    from audit_receiver.retention import state
 
     config = load.load(path)
     settings = service.ledger_settings(config)
     os.umask(0o027)
+    with Reader(ledger) as reader:  # the policy goes on, unless the configuration has another one
+        policy = settings.retention or state.read(reader).policy.stated()
     done = continue_as(
         replace(settings, path=ledger, create="never"),
-        replace(settings, path=successor, key_path=None),
+        replace(settings, path=successor, key_path=None, retention=policy),
         service.system_clock(),
         reason,
     )

@@ -171,7 +171,7 @@ def read_vkey(files: LedgerFiles) -> VerifierKey | None:
 def loose_permissions(files: LedgerFiles) -> list[str]:
     """Secrets that others may read, as sentences; a warning, because mounts decide modes."""
     found = []
-    for path in (files.key, files.next_key, files.old_key, files.logkey, files.dedup):
+    for path in (files.key, files.next_key, files.old_key, files.logkey, files.dedup, files.redact):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
         except OSError:

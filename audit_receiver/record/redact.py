@@ -80,7 +80,7 @@ class Matcher:
         self._patterns = (*self._given, *self._hinted)
         self._loose = [re.compile(p.search.pattern.replace(r"\b", "")) for p in self._patterns]
         self._words = _words(glob for rule in self._rules for glob in rule.keys)
-        self._seen: dict[str, int] = {}
+        self._seen: dict[tuple[str, str], int] = {}
         if not key and any(rule.action == "hash" for rule in rules):
             raise ValueError("the action `hash` needs a key")
 
@@ -96,11 +96,11 @@ class Matcher:
 
     def place(self, key: str, path: str) -> int:
         """Which list of globs matches a key first, -1 if none does."""
-        found = self._seen.get(path)
+        found = self._seen.get((key, path))
         if found is None:
             found = self._place(key, path)
             if len(self._seen) < MOST_REMEMBERED and len(path) <= LONGEST_REMEMBERED:
-                self._seen[path] = found
+                self._seen[key, path] = found
         return found
 
     def _place(self, key: str, path: str) -> int:

@@ -73,7 +73,12 @@ class Engine:
         self._anchored = anchored
         self._hurry = hurry
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
         self.trouble = ""  # why something is unfinished, "" if nothing is
+
+    def stop(self) -> None:
+        """Wait for nothing outside any more; what is on its way stays unfinished."""
+        self._stopped.set()
 
     def resume(self) -> int:
         """Finish what was begun; returns how many entries were finished. Raises Unfinished."""
@@ -191,7 +196,7 @@ class Engine:
         while not self._anchored(seq + 1):
             if self._hurry is not None:
                 self._hurry()
-            if time.monotonic() > deadline:
+            if self._stopped.is_set() or time.monotonic() > deadline:
                 self._unfinished(f"no anchor keeps a checkpoint over entry {seq} yet")
             time.sleep(_LOOK_SECONDS)
 
@@ -209,7 +214,7 @@ class Engine:
                 cut = deleting.cut_wal(connection)
 
             self._work(Work(run, transaction=False))
-            if not cut and time.monotonic() > deadline:
+            if not cut and (self._stopped.is_set() or time.monotonic() > deadline):
                 self._unfinished(
                     "a reader holds the ledger open, so the WAL still has old pages. It is tried"
                     " again until the reader has gone"

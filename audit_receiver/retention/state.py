@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from audit_receiver.errors import LedgerError
 from audit_receiver.ledger.reader import Reader
 from audit_receiver.record import timestamp
 from audit_receiver.retention.policy import Policy
@@ -63,7 +64,17 @@ class State(NamedTuple):
 
 
 def read(reader: Reader) -> State:
-    """The state by the entries that are there now."""
+    """The state by the entries that are there now. Raises LedgerError if one cannot be read."""
+    try:
+        return _read(reader)
+    except (ValueError, TypeError, KeyError) as exc:
+        raise LedgerError(
+            f"{reader.path}: an own record about retention cannot be read: {exc!r}. Run"
+            " `audit-receiver verify` on it"
+        ) from exc
+
+
+def _read(reader: Reader) -> State:
     changes = list(_events(reader, "retention"))
     seq, event = (
         changes[-1] if changes else (0, {"policy": reader.genesis().event.get("retention")})

@@ -282,3 +282,11 @@ def test_a_length_byte_before_a_secret_does_not_hide_it() -> None:
     assert matcher.finds_in(bytes([len(JWT)]) + JWT.encode())
     assert chr(len(JWT)).isalnum(), "or this test says nothing"
     assert not matcher.finds_in(b"\x0a\x05hello")
+
+
+def test_a_key_with_dots_inside_a_map_is_not_taken_for_a_path() -> None:
+    rule = RedactionRule("mask", ("a.b",))
+    one, _ = redacted(observed(attributes={"x": {"a.b": SECRET}, "x.a.b": "kept"}), rule)
+    assert one.attributes == {"x": {"a.b": "[redacted]"}, "x.a.b": "kept"}
+    other, _ = redacted(observed(attributes={"x.a.b": "kept", "x": {"a.b": SECRET}}), rule)
+    assert other.attributes == one.attributes

@@ -265,3 +265,12 @@ def test_compacting_refuses_what_does_not_hold(ledger: Path, mended: bool) -> No
     said = run(ledger, "compact", str(ledger), code=1)
     assert ("the body is gone" if mended else "triggers or views are not those") in said
     assert ledger.stat().st_ino == before
+
+
+def test_a_successor_keeps_the_policy_that_was_in_force(ledger: Path) -> None:
+    run(ledger, "retention", "set", str(ledger), "--keep", "400d", *WHO)
+    successor = ledger.with_name("next.db")
+    run(ledger, "continue", str(ledger), str(successor))
+    assert events(successor, "genesis")[0]["retention"] == {"keep": "400d"}
+    said = run(ledger, "erase", str(ledger), "--actor", "bob-x2", *WHO, "--yes", code=2)
+    assert "was closed by `audit-receiver continue`" in said
