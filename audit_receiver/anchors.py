@@ -7,6 +7,7 @@ from audit_receiver.anchor.cosigning import MOST_ANSWER_BYTES, Place
 from audit_receiver.anchor.file import FileAnchor
 from audit_receiver.anchor.http import Peer
 from audit_receiver.anchor.model import Anchor
+from audit_receiver.anchor.object_store import ObjectStoreAnchor
 from audit_receiver.anchor.otlp import OtlpAnchor
 from audit_receiver.anchor.stdout import StdoutAnchor
 from audit_receiver.anchor.timestamp import KIND as TIMESTAMP
@@ -16,6 +17,7 @@ from audit_receiver.anchor.witness import WitnessAnchor
 from audit_receiver.config import anchors as sections
 from audit_receiver.config.model import Config
 from audit_receiver.ledger.reader import Reader
+from audit_receiver.mirror import s3
 
 
 def build_all(config: Config) -> list[Anchor]:
@@ -47,6 +49,8 @@ def build(name: str, section: sections.AnchorSection, ledger: Path) -> Anchor:
             )
         case sections.Witness():
             return _witness(name, section, ledger)
+        case sections.ObjectStore():
+            return _object_store(name, section, ledger)
     raise TypeError(f"{name}: no anchor is built from {type(section).__name__}")
 
 
@@ -77,6 +81,20 @@ def _witness(name: str, section: sections.Witness, ledger: Path) -> WitnessAncho
         for one in section.witnesses
     ]
     return WitnessAnchor(name, places, section.needed, ledger, section.timeout)
+
+
+def _object_store(name: str, section: sections.ObjectStore, ledger: Path) -> ObjectStoreAnchor:
+    place = s3.parse(section.url, section.endpoint_url, section.region)
+    retention = s3.Retention(section.retention_seconds, time.time_ns)
+    return ObjectStoreAnchor(
+        name,
+        s3.S3Store(place, s3.client_for(place), retention),
+        ledger,
+        section.content == "log",
+        section.bodies,
+        section.log_interval,
+        section.timeout,
+    )
 
 
 def _peer(url: str, section: sections.Outside) -> Peer:

@@ -138,6 +138,25 @@ class Witness(AnchorSection):
         return self.tls.ca_file if self.tls else None
 
 
+class ObjectStore(AnchorSection):
+    """Checkpoints, and the log, in a bucket under S3 Object Lock."""
+
+    type: Literal["object_store"] = Field(default="object_store", exclude=True)
+    url: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[!-~]*)?$")]
+    endpoint_url: Url | None = None
+    region: str | None = None
+    retention: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}d$")]
+    content: Literal["log", "checkpoints"] = "log"
+    bodies: bool = False
+    log_interval: Duration = "60s"  # type: ignore[assignment]
+    timeout: Annotated[Duration, Field(gt=0)] = "60s"  # type: ignore[assignment]
+
+    @property
+    def retention_seconds(self) -> float:
+        """How long each object is locked."""
+        return int(self.retention.removesuffix("d")) * 86_400.0
+
+
 KINDS: dict[str, type[AnchorSection]] = {
     "stdout": Stdout,
     "file": File,
@@ -145,9 +164,11 @@ KINDS: dict[str, type[AnchorSection]] = {
     "otlp": OtlpBackend,
     "webhook": Webhook,
     "witness": Witness,
+    "object_store": ObjectStore,
 }
 AnyAnchor = Annotated[
-    Stdout | File | Timestamp | OtlpBackend | Webhook | Witness, Field(discriminator="type")
+    Stdout | File | Timestamp | OtlpBackend | Webhook | Witness | ObjectStore,
+    Field(discriminator="type"),
 ]
 DEFAULT_ANCHORS: Any = {"stdout": Stdout(), "file": File()}
 

@@ -43,7 +43,11 @@ class Retention(NamedTuple):
 
     def until(self) -> datetime:
         """The date from now on, in whole seconds."""
-        return datetime.fromtimestamp(self.now() // 10**9, UTC) + timedelta(seconds=self.seconds)
+        return self.time() + timedelta(seconds=self.seconds)
+
+    def time(self) -> datetime:
+        """Now, in whole seconds."""
+        return datetime.fromtimestamp(self.now() // 10**9, UTC)
 
 
 class Kept(NamedTuple):
@@ -140,13 +144,33 @@ class S3Store:
                 found, low = size, size + 1
         return found
 
+    def all_versions(self, key: str) -> Iterator[tuple[Kept, bytes]]:
+        """Every version that was ever put under a name, newest first."""
+        for version in self._versions(key):
+            if version["Key"] != self.place.prefix + key:
+                return
+            found = self._get(key, version["VersionId"])
+            if found is not None:
+                etag = str(version.get("ETag", "")).strip('"')
+                yield Kept(key, version["VersionId"], etag), found[0]
+
+    def until(self) -> datetime:
+        """The date until which what is put now is to be locked."""
+        assert self._retention is not None
+        return self._retention.until()
+
+    def now(self) -> datetime:
+        """The time by which retention is reckoned."""
+        assert self._retention is not None
+        return self._retention.time()
+
     def put(self, key: str, data: bytes) -> bool:
         """Keep an object, locked if so asked for."""
         return self.keep(key, data) is not None
 
     def keep(self, key: str, data: bytes, until: datetime | None = None) -> Kept | None:
         """The same, with what the server says of it; None if the name is taken."""
-        until = until or (self._retention.until() if self._retention else None)
+        until = until or (self.until() if self._retention else None)
         return self._put(key, data, {**_lock(until), "IfNoneMatch": "*"})
 
     def replace(self, key: str, data: bytes) -> None:

@@ -158,13 +158,15 @@ class MirrorWriter:
     def _put_all(self, objects: Iterable[tuple[str, bytes]]) -> bool:
         """Write them side by side, in rounds; False if it was to end early."""
         coming = iter(objects)
+        begun = False
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="mirror") as pool:
             while some := list(islice(coming, _ROUND)):
+                if begun and not self._go_on():
+                    return False
+                begun = True
                 self._written += sum(pool.map(lambda one: self._keep(*one), some))
                 whole = [_end(key) for key, _ in some if key.startswith(layout.tile_room(0))]
                 self._done = max([self._done, *whole])
-                if not self._go_on():
-                    return False
         return True
 
     def _keep(self, key: str, data: bytes) -> bool:

@@ -69,7 +69,7 @@ def test_a_crash_at_any_write_leaves_what_was_valid_and_the_next_run_goes_on(
 
 
 def test_a_run_that_is_told_to_stop_goes_on_from_there(lab: LedgerLab, place: Path) -> None:
-    grow_to(lab, 6_001)
+    grow_to(lab, 10_001)
     told = iter([False, False])
     with Reader(lab.path) as reader:
         note = newest_note(reader)
@@ -77,7 +77,7 @@ def test_a_run_that_is_told_to_stop_goes_on_from_there(lab: LedgerLab, place: Pa
         first, second = writer.bring_up(reader, note), writer.bring_up(reader, note)
         assert (first.size, second.size) == (0, 0)
         assert not (place / "checkpoint").exists()
-        assert writer.bring_up(reader, note).size == 6_001
+        assert writer.bring_up(reader, note).size == 10_001
     Read(place).check()
 
 
