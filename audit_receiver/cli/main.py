@@ -40,6 +40,7 @@ COMMANDS = {
     "token": "token",
     "mirror": "mirror",
     "rebuild": "rebuild",
+    "monitor": "monitor",
     "lint": "lint",
     "canary": "canary.command",
     "doctor": "doctor.command",
