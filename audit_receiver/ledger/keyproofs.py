@@ -1,5 +1,6 @@
-"""What somebody without the ledger needs to follow its keys: a proof of each `key` entry."""
+"""What somebody without the ledger needs to follow its keys: proofs of who names the next one."""
 
+import json
 import threading
 from itertools import pairwise
 from pathlib import Path
@@ -14,15 +15,24 @@ from audit_receiver.tlog.proof import ProofError, prove_inclusion
 
 
 def links(reader: Reader, reigns: list[Reign], since: int = 0) -> list[Link]:
-    """The chain of the newest incarnation, from its first key to the current one.
+    """The chain from the first key to the current one, of entries from `since` on.
 
-    Only entries from `since` on. Raises IntegrityError where the ledger does not hold.
+    It begins anew at a recovery that the key before, being lost, did not sign for. Raises
+    IntegrityError where the ledger does not hold.
     """
-    ours = [one for one in reigns if one.key.name == reigns[-1].key.name]
-    pairs = [(before, one.seq) for before, one in pairwise(ours) if one.seq >= since]
-    found = [_link(reader, before, seq) for before, seq in pairs]
+    found: list[Link] = []
+    first = reigns[-1].key
+    for before, reign in pairwise(reigns):
+        if reign.seq < since:
+            continue
+        link = _link(reader, before, reign)
+        if link is None:
+            found = []
+            continue
+        first = first if found else before.key
+        found.append(link)
     try:
-        KeyChain.of(pairs[0][0].key if pairs else ours[-1].key, found)
+        KeyChain.of(first, found)
     except ProofError as exc:
         raise IntegrityError(
             f"{reader.path}: the chain of its keys cannot be proven: {exc}. The ledger was changed;"
@@ -58,11 +68,17 @@ class KeyBook:
         self._links += links(reader, reigns, known)
 
 
-def _link(reader: Reader, before: Reign, seq: int) -> Link:
-    size = seq + 1
+def _link(reader: Reader, before: Reign, reign: Reign) -> Link | None:
+    """The proof of the entry that names a key; None for a recovery that nothing signs for."""
+    seq, size = reign.seq, reign.seq + 1
     head, row = reader.head_at(size), next(reader.entries(seq, size), None)
     if head is None or row is None:  # reigns() has just found both
         raise IntegrityError(f"{reader.path}: entry {seq} or its head is gone")
-    note = signed(Checkpoint(before.key.name, size, head[0]), head[1], before.key)
+    body = str(row[3])
+    recovers = reign.first_size == size
+    if recovers and not json.loads(body)["event"].get("signature"):
+        return None
+    key = reign.key if recovers else before.key
+    note = signed(Checkpoint(key.name, size, head[0]), head[1], key)
     path = prove_inclusion(seq, size, reader.subtree(size))
-    return Link(str(row[3]).encode(), Proof(seq, str(row[1]).encode(), tuple(path), note))
+    return Link(body.encode(), Proof(seq, str(row[1]).encode(), tuple(path), note))

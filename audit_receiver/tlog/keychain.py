@@ -1,7 +1,9 @@
 """From a ledger's first key to its later ones without the ledger: a file of proofs.
 
 For each `key` entry there is its body and a C2SP tlog-proof that the entry is the last one under
-the head by the key before. Whoever holds the first key checks them one after another.
+the head by the key before; for a `recover` entry, that it is the last one under the first head of
+the new key, for which the key before has signed in the body. Whoever holds the first key checks
+them one after another.
 
     audit-receiver/keys@v1
     =
@@ -18,6 +20,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from audit_receiver.tlog.bundle import Proof
+from audit_receiver.tlog.checkpoint import head_text
 from audit_receiver.tlog.note import NoteError, VerifierKey, decode_base64, encode_base64
 from audit_receiver.tlog.proof import ProofError
 
@@ -26,7 +29,7 @@ _END = "=\n"
 
 
 class Link(NamedTuple):
-    """One `key` entry: its body, and the proof of its header under the key before."""
+    """One entry that names a key: its body, and the proof of its header."""
 
     body: bytes
     proof: Proof
@@ -43,7 +46,7 @@ class Reign(NamedTuple):
 
 
 class KeyChain:
-    """The keys of one origin, each from the size on at which it begins to sign."""
+    """The keys of a ledger, each from the size on at which it begins to sign."""
 
     def __init__(self, reigns: Sequence[Reign]) -> None:
         self.reigns = tuple(reigns)
@@ -96,28 +99,44 @@ def parse(text: str) -> list[Link]:
 def _follow(reign: Reign, link: Link) -> Reign:
     """The reign that a link begins. Raises ProofError."""
     seq = link.proof.index
-    name = f"the key entry {seq}"
+    name = f"the entry {seq}, which should name the next key,"
+    header, event = _json(link.proof.leaf), _json(link.body).get("event")
+    digest = hashlib.sha3_256(link.body).hexdigest()
+    action = header.get("action")
+    stated = header.get("kind"), header.get("seq"), header.get("body")
+    if stated != ("ledger", seq, digest) or action not in ("ledger.key", "ledger.recover"):
+        raise ProofError(f"{name} is no such entry, or its body is another one")
+    event = event if isinstance(event, dict) else {}
     try:
-        checkpoint = link.proof.verify(reign.key)
+        key = VerifierKey.parse(str(event.get("vkey")))
+    except NoteError as exc:
+        raise ProofError(f"{name} names no verifier key: {exc}") from exc
+    if action == "ledger.recover":
+        _check_recovery(name, reign.key, key, event)
+    elif key.name != reign.key.name:
+        raise ProofError(f"{name} names a key of another ledger: {key.name}")
+    try:  # a `key` entry stands under the key before, a `recover` entry under its own
+        checkpoint = link.proof.verify(key if action == "ledger.recover" else reign.key)
     except ProofError as exc:
-        raise ProofError(f"{name}: {exc}") from exc
+        raise ProofError(f"{name} does not hold: {exc}") from exc
     if checkpoint.size != seq + 1:
         raise ProofError(f"{name} is not the last one under its head of {checkpoint.size}")
     if checkpoint.size < reign.first_size:
         raise ProofError(f"{name} stands before the key that has to sign for it")
-    header, body = _json(link.proof.leaf), _json(link.body)
-    digest = hashlib.sha3_256(link.body).hexdigest()
-    stated = header.get("kind"), header.get("action"), header.get("seq"), header.get("body")
-    if stated != ("ledger", "ledger.key", seq, digest):
-        raise ProofError(f"{name}: what is proven is no such entry, or its body is another one")
-    event = body.get("event")
+    return Reign(seq + (1 if action == "ledger.recover" else 2), key)
+
+
+def _check_recovery(name: str, old: VerifierKey, new: VerifierKey, event: dict[str, Any]) -> None:
+    """A new incarnation is followed if the key before signed for it. Raises ProofError."""
+    size, root = event.get("size"), event.get("root")
     try:
-        key = VerifierKey.parse(str(event.get("vkey") if isinstance(event, dict) else None))
-    except NoteError as exc:
-        raise ProofError(f"{name} names no verifier key: {exc}") from exc
-    if key.name != reign.key.name:
-        raise ProofError(f"{name} names a key of another ledger: {key.name}")
-    return Reign(seq + 2, key)
+        head = head_text(old.name, int(size), bytes.fromhex(root))  # type: ignore[arg-type]
+        signature = decode_base64(str(event.get("signature")))
+    except (TypeError, ValueError) as exc:
+        raise ProofError(f"{name} does not say what it goes on from") from exc
+    text = f"recover/v1\n{head}{event.get('origin')}\n{new}\n"
+    if new.name != event.get("origin") or not old.verify(text.encode(), signature):
+        raise ProofError(f"{name} begins a new incarnation that the key before did not sign for")
 
 
 def _json(text: bytes) -> dict[str, Any]:

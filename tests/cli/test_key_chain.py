@@ -126,7 +126,7 @@ FORGERIES: dict[str, tuple[Callable[[str], str], str]] = {
     "another file": (lambda text: f"x{text}", "does not begin with"),
     "a later head": (
         lambda text: text.replace("\nindex ", "\nindex 1", 1),
-        "outside a tree",
+        "is no such entry",
     ),
 }
 

@@ -19,7 +19,7 @@ from tests.kit.lab import LedgerLab, draft
 lab = LedgerLab(Path(sys.argv[1]))
 lab.clock.wall = time.time_ns()
 first = int(sys.argv[2])
-lab.open(heartbeat_seconds=0.05)
+lab.open(heartbeat_seconds=0.05, key_rotation_seconds=float(sys.argv[3]))
 lock = threading.Lock()
 
 def send(lane):
@@ -39,9 +39,9 @@ time.sleep(60)
 """
 
 
-def run_and_kill(directory: Path, first: int, seconds: float) -> list[str]:
+def run_and_kill(directory: Path, first: int, seconds: float, rotation: float) -> list[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(directory), str(first)],
+        [sys.executable, "-c", WRITER, str(directory), str(first), str(rotation)],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         text=True,
@@ -56,18 +56,22 @@ def run_and_kill(directory: Path, first: int, seconds: float) -> list[str]:
 
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(40, marks=pytest.mark.long)])
-def test_what_was_acknowledged_survives_kill_9(lab: LedgerLab, rounds: int) -> None:
+@pytest.mark.parametrize("rotation", [0.0, 0.01], ids=["one key", "a new key all the time"])
+def test_what_was_acknowledged_survives_kill_9(
+    lab: LedgerLab, rounds: int, rotation: float
+) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
     acknowledged: list[str] = []
     for number in range(rounds):
         seconds = chance.uniform(0, 0.3)
-        acknowledged += run_and_kill(lab.path.parent.parent, number * 1_000_000, seconds)
+        acknowledged += run_and_kill(lab.path.parent.parent, number * 1_000_000, seconds, rotation)
         lab.check()
     lab.clock.wall = time.time_ns()
     lab.open()
     again = lab.append(*(draft(name) for name in acknowledged))
     assert (again.duplicates, again.stored) == (len(acknowledged), 0)
     assert lab.incidents().count("unclean_stop") == rounds
+    assert bool(lab.events("key")) is (rotation > 0)
     lab.check()

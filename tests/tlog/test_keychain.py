@@ -72,7 +72,7 @@ def test_a_key_that_comes_back_breaks_the_chain() -> None:
     ids=lambda other: next(iter(other)),
 )
 def test_what_is_no_key_entry_names_no_key(other: dict[str, object]) -> None:
-    assert "no such entry" in broken(link(FIRST, SECOND.verifier, 0, **other))
+    assert "is no such entry" in broken(link(FIRST, SECOND.verifier, 0, **other))
 
 
 @pytest.mark.parametrize("vkey", ["", "x/1+00000000+AAAA", None])

@@ -1,8 +1,8 @@
 """A key in the environment, as orchestrators hand secrets over: PKCS#8 PEM in a variable."""
 
 from audit_receiver.ledger.keysource.file import signer_of
-from audit_receiver.ledger.keysource.remote import Fixed, check_named
-from audit_receiver.tlog.note import SignerKey, VerifierKey
+from audit_receiver.ledger.keysource.remote import Fixed
+from audit_receiver.tlog.note import SignerKey
 
 
 class EnvSource(Fixed):
@@ -15,9 +15,3 @@ class EnvSource(Fixed):
     def create(self, origin: str) -> SignerKey:
         """The key, under the new ledger's name."""
         return signer_of(self._pem, origin, self.name)
-
-    def find(self, named: VerifierKey) -> SignerKey:
-        """The key, if it is the ledger's."""
-        signer = self.create(named.name)
-        check_named(signer.verifier, named, self.name)
-        return signer

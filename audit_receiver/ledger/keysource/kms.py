@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from audit_receiver.errors import ConfigError, LedgerError
-from audit_receiver.ledger.keysource.remote import Fixed, RemoteSigner, check_named
+from audit_receiver.ledger.keysource.remote import Fixed, RemoteSigner
 from audit_receiver.tlog.note import VerifierKey, key_id
 
 
@@ -33,12 +33,6 @@ class KmsSource(Fixed):
         raw = self._public.public_bytes(Encoding.Raw, PublicFormat.Raw)
         self._open()
         return RemoteSigner(VerifierKey(origin, key_id(origin, raw), raw), self._sign, self.name)
-
-    def find(self, named: VerifierKey) -> RemoteSigner:
-        """The key, if it is the ledger's."""
-        signer = self.create(named.name)
-        check_named(signer.verifier, named, self.name)
-        return signer
 
     def _open(self) -> None:
         try:

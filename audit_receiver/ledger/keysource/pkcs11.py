@@ -26,6 +26,7 @@ class Pkcs11Source:
         self.name = f"PKCS#11 token {token}, label {label}"
         self._module, self._token, self._pin_file, self._label = module, token, pin_file, label
         self._session: Any = None
+        self._origin = ""  # of the key that was found last: a recovery leaves it behind
 
     def left(self) -> Sequence[str]:
         """A new ledger has a new origin, so no key in the token is its own yet."""
@@ -45,6 +46,7 @@ class Pkcs11Source:
                 f"{self.name}: has not the key {named} that the ledger names. Connect the token"
                 " that belongs to this ledger; another key cannot continue it"
             )
+        self._origin = named.name
         return self._signer(named)
 
     def prepare(self, origin: str) -> RemoteSigner:
@@ -59,6 +61,7 @@ class Pkcs11Source:
             pairs = self._pairs(named.name)
             if named.public not in pairs:
                 return
+            pairs |= self._pairs(self._origin)
             for public, identifier in pairs.items():
                 if public != named.public:
                     self._destroy(identifier)

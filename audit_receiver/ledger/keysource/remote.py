@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from audit_receiver.errors import LedgerError, LedgerUnavailable
+from audit_receiver.ledger.keysource.model import Signer
 from audit_receiver.tlog.note import VerifierKey
 
 Sign = Callable[[bytes], bytes]
@@ -35,10 +36,11 @@ class RemoteSigner:
 
 
 class Fixed:
-    """The half of a key source that makes no keys: what it has is what the ledger has for ever."""
+    """A key source that makes no keys: what it has is what the ledger has for ever."""
 
     rotates = False
     name = ""
+    _origin = ""  # of the ledger whose key this is known to be
 
     def left(self) -> Sequence[str]:
         """Nothing is overwritten: this key was there before the ledger."""
@@ -47,22 +49,31 @@ class Fixed:
     def clear(self) -> None:
         """What was there before stays."""
 
-    def prepare(self, origin: str) -> RemoteSigner:
-        """There is no next key."""
-        raise LedgerError(
-            f"{self.name}: cannot be changed by the service; only keys in a file or a PKCS#11 token"
-            " can"
-        )
+    def create(self, origin: str) -> Signer:
+        """The key, under the new ledger's name."""
+        raise NotImplementedError
+
+    def find(self, named: VerifierKey) -> Signer:
+        """The key, if it is the ledger's."""
+        signer = self.create(named.name)
+        found = signer.verifier
+        if found.public != named.public:
+            raise LedgerError(
+                f"{self.name}: is the key {found}, the ledger names {named}. Give the key that"
+                " belongs to this ledger; another one cannot continue it"
+            )
+        self._origin = named.name
+        return signer
+
+    def prepare(self, origin: str) -> Signer:
+        """There is no next key; a recovery goes on with this one under its new origin."""
+        if origin == self._origin:
+            raise LedgerError(
+                f"{self.name}: cannot be changed by the service; only keys in a file or a PKCS#11"
+                " token can"
+            )
+        return self.create(origin)
 
     def settle(self, named: VerifierKey) -> str:
         """There is never another key to destroy."""
         return ""
-
-
-def check_named(found: VerifierKey, named: VerifierKey, where: str) -> None:
-    """Raise LedgerError unless this is the key that the ledger names."""
-    if found.public != named.public:
-        raise LedgerError(
-            f"{where}: is the key {found}, the ledger names {named}. Give the key that belongs to"
-            " this ledger; another one cannot continue it"
-        )
