@@ -105,6 +105,42 @@ def test_missing_and_open_keys_are_named(
     assert "chmod 0400" in _checks(result)["keys"]["mend"]
 
 
+def test_a_change_of_the_key_that_was_interrupted_is_named_and_left_alone(
+    command: Command, populated: Populated, tmp_path: Path
+) -> None:
+    copy = copy_of(populated.path, tmp_path)
+    for suffix in (".key", ".dedup", ".logkey"):
+        copy.with_suffix(suffix).write_bytes(populated.path.with_suffix(suffix).read_bytes())
+        copy.with_suffix(suffix).chmod(0o400)
+    waiting = copy.with_suffix(".key.next")
+    waiting.write_text("half a key")
+    waiting.chmod(0o400)
+    result = command("doctor", "--config", _config(tmp_path, path=str(copy)), "--format", "json")
+    assert (result.code, _checks(result)["keys"]["level"]) == (0, "warn")
+    message = _checks(result)["keys"]["message"]
+    assert "copy.key.next: a change of the key was interrupted" in message
+        "copy.key.next: a change of the key was interrupted" in _checks(result)["keys"]["message"]
+    )
+    assert waiting.exists()
+
+
+def test_a_key_that_is_not_where_it_should_be_is_named(
+    command: Command, populated: Populated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = copy_of(populated.path, tmp_path)
+    copy.with_suffix(".dedup").write_bytes(populated.path.with_suffix(".dedup").read_bytes())
+    copy.with_suffix(".dedup").chmod(0o400)
+    monkeypatch.setenv("AUDIT_KEY", populated.path.with_suffix(".key").read_text())
+    config = _config(tmp_path, path=str(copy), key={"env": "AUDIT_KEY"})
+    result = command("doctor", "--config", config, "--format", "json")
+    assert (result.code, _checks(result)["keys"]["level"]) == (0, "ok")
+    assert "environment variable AUDIT_KEY" in _checks(result)["keys"]["message"]
+    monkeypatch.delenv("AUDIT_KEY")
+    result = command("doctor", "--config", config, "--format", "json")
+    assert (result.code, _checks(result)["ledger"]["level"]) == (1, "fail")
+    assert "AUDIT_KEY is not set" in _checks(result)["ledger"]["message"]
+
+
 def test_a_missing_ledger_fails_only_where_none_may_be_created(
     command: Command, tmp_path: Path
 ) -> None:

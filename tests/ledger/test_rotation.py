@@ -1,6 +1,7 @@
 """Key epochs: when the key changes, which heads are whose, and what is left of the old key."""
 
 import base64
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from audit_receiver.errors import IntegrityError, LedgerError
 from audit_receiver.ledger import rotation
+from audit_receiver.ledger.keysource.file import FileSource
+from audit_receiver.tlog.note import SignerKey
 from tests.kit.attacker import Attacker, vkey_text
 from tests.kit.lab import LedgerLab, draft
 
@@ -160,6 +163,46 @@ def test_a_key_file_that_is_a_link_stays_one(lab: LedgerLab, tmp_path: Path) -> 
     assert key_in(real) == raw(lab.events("key")[0]["vkey"])
     assert [path.name for path in real.parent.iterdir()] == ["real.key"]
     lab.check()
+
+
+def test_a_second_name_of_the_current_key_is_only_unlinked(tmp_path: Path) -> None:
+    """As after a crash between link and rename, beside a ledger that was put back meanwhile."""
+    source = FileSource(tmp_path / "ledger.key")
+    signer = source.create("x/1")
+    os.link(tmp_path / "ledger.key", tmp_path / "ledger.key.old")
+    assert source.settle(signer.verifier) == ""
+    assert source.find(signer.verifier).verifier == signer.verifier
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.key"]
+
+
+def test_nothing_is_destroyed_while_no_key_is_the_ledgers(tmp_path: Path) -> None:
+    source = FileSource(tmp_path / "ledger.key")
+    source.create("x/1")
+    following = source.prepare("x/1")
+    (tmp_path / "ledger.key").chmod(0o600)
+    (tmp_path / "ledger.key").write_text("something else")
+    (tmp_path / "ledger.key.old").write_text("kept")
+    other = SignerKey.generate("x/1").verifier
+    assert source.settle(other) == ""
+    assert len(list(tmp_path.iterdir())) == 3
+    source.settle(following.verifier)
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.key"]
+
+
+def test_without_hard_links_the_ledger_says_that_nothing_was_overwritten(
+    daily: LedgerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    rotate(daily)
+    daily.append(draft("a"))
+    (incident,) = daily.events("incident")
+    assert incident["incident"] == "old_key_kept"
+    assert "was replaced and not overwritten" in incident["reason"]
+    assert names_of(daily) == ["ledger.key", "ledger.logkey", "ledger.vkey"]
+    daily.check()
 
 
 def test_many_epochs_are_walked_at_the_start(lab: LedgerLab) -> None:

@@ -1,5 +1,6 @@
 """The chain of keys by itself: what cannot be made with a real ledger."""
 
+import base64
 import hashlib
 import json
 from hashlib import sha3_256
@@ -92,3 +93,43 @@ def test_a_head_of_more_entries_is_no_end_of_an_epoch() -> None:
     note = signed(checkpoint, FIRST.sign(checkpoint.text().encode()), FIRST.verifier)
     later = Link(one.body, Proof(0, one.proof.leaf, (right,), note))
     assert "is not the last one under its head" in broken(later)
+
+
+NEW = SignerKey.generate("x/2")
+
+
+def recovery(by: SignerKey = FIRST, **changes: object) -> Link:
+    """A recover entry, alone in its tree, for which `by` signed."""
+    event = {"name": "recover", "origin": "x/2", "root": "00" * 32, "size": 7}
+    zeros = base64.b64encode(bytes(32)).decode()
+    text = f"recover/v1\nx/1\n7\n{zeros}\nx/2\n{NEW.verifier}\n"
+    signature = base64.b64encode(by.sign(text.encode())).decode()
+    event |= {"signature": signature, "vkey": str(NEW.verifier), **changes}
+    body = json.dumps({"event": event}).encode()
+    header = {"action": "ledger.recover", "body": sha3_256(body).hexdigest(), "kind": "ledger"}
+    leaf = json.dumps({**header, "seq": 0}).encode()
+    checkpoint = Checkpoint("x/2", 1, leaf_hash(leaf))
+    note = signed(checkpoint, NEW.sign(checkpoint.text().encode()), NEW.verifier)
+    return Link(body, Proof(0, leaf, (), note))
+
+
+def test_a_recovery_that_the_key_before_signed_for_is_followed() -> None:
+    chain = KeyChain.of(FIRST.verifier, [recovery()])
+    assert chain.at(1) == NEW.verifier, "the head over the entry is the new key's already"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"size": 8}, {"root": "11" * 32}, {"origin": "x/3"}, {"signature": ""}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_recovery_that_says_something_else_than_was_signed_is_not(
+    changes: dict[str, object],
+) -> None:
+    assert "did not sign for" in broken(recovery(**changes))
+
+
+def test_a_recovery_that_another_key_signed_for_is_not() -> None:
+    assert "did not sign for" in broken(recovery(by=SECOND))
+    assert "does not say what it goes on from" in broken(recovery(root="x"))
+    assert "does not say what it goes on from" in broken(recovery(size=None))

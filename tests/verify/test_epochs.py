@@ -3,6 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from audit_receiver.verify import heads
 from tests.verify.scene import Json, Scene, canonical, sha3, vkey_of
 
 NEXT = Ed25519PrivateKey.generate()
@@ -58,8 +59,11 @@ def test_the_old_key_signs_nothing_behind_its_epoch(scene: Scene) -> None:
     assert {kind for kind, _, _ in scene.found()} == {"head", "key"}
 
 
-def test_the_first_head_of_an_epoch_is_checked_among_many(scene: Scene) -> None:
+def test_the_first_head_of_an_epoch_is_checked_among_many(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The head of size s + 2 under the old key, where only a spread of signatures is looked at."""
+    monkeypatch.setattr(heads, "SPREAD", 1)
     named = rotate(scene)
     first = record(scene)
     under(scene, NEXT, named)
@@ -105,6 +109,8 @@ def test_a_checkpoint_is_judged_by_the_key_of_its_size(scene: Scene) -> None:
     assert scene.verify(notes=[before]).anchored_size == named + 1
     late_by_old = scene.note(scene.heads[-1][0], key=scene.key)
     assert ("key", 0, named + 1) in scene.found(notes=[late_by_old])
+    pinned = scene.found(notes=[late_by_old], pinned=scene.vkey)
+    assert ("key", 0, named + 1) in pinned, "a pinned first key is for its own sizes as well"
 
 
 @pytest.mark.parametrize("vkey", [None, "", "lab+00000000+AAAA", 5])
