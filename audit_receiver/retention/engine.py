@@ -19,8 +19,8 @@ from audit_receiver.retention import state
 from audit_receiver.retention.policy import Policy
 from audit_receiver.retention.ranges import Range, count, merged, overlap, pieces, text, without
 
-STEP_BODIES = 256  # of one step of the writer: some 20 ms, then records come again
-MOST_RANGES = 1000  # of one entry: the trigger looks through them for each row
+STEP_BODIES = 128  # of one step of the writer: some 20 ms, then records come again
+MOST_RANGES = 250  # of one entry: the trigger looks through them for each row
 PATIENCE_SECONDS = 60.0  # for one step
 READER_SECONDS = 5.0  # so long a reader is waited for; then it stays unfinished
 ANCHOR_SECONDS = 15.0

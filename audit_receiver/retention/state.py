@@ -13,7 +13,7 @@ from audit_receiver.errors import LedgerError
 from audit_receiver.ledger.reader import Reader
 from audit_receiver.record import timestamp
 from audit_receiver.retention.policy import Policy
-from audit_receiver.retention.ranges import Range, merged, of_seqs, without
+from audit_receiver.retention.ranges import Range, merged, of_seqs, pieces
 
 # Bodies that may go: the schema's trigger lets no others (docs/ledger-format.md).
 ERASABLE = ("ledger.start", "ledger.stop", "ledger.heartbeat", "ledger.read", "ledger.incident")
@@ -22,9 +22,15 @@ _EVENTS = (
     "SELECT seq, body FROM main.entry WHERE action = ? AND kind = 'ledger' AND body IS NOT NULL"
     " ORDER BY seq"
 )
-_PRESENT = (
-    "SELECT seq, kind, coalesce(action, '') FROM main.entry NOT INDEXED"
-    f" WHERE seq BETWEEN ? AND ? AND body IS NOT NULL AND {_MAY_GO} ORDER BY seq"
+# The entries of ranges that are given as a JSON array of [first, last], in their order.
+_OF_RANGES = (
+    " FROM json_each(?) AS r CROSS JOIN main.entry AS e NOT INDEXED"
+    " ON e.seq BETWEEN json_extract(r.value, '$[0]') AND json_extract(r.value, '$[1]')"
+    " WHERE e.body IS NOT NULL"
+)
+_PRESENT = f"SELECT e.seq, e.kind, coalesce(e.action, ''){_OF_RANGES} AND {_MAY_GO}"
+_SALTS = (
+    "SELECT json_extract(e.body, '$.salt'), json_extract(e.body, '$.subject.salt')" + _OF_RANGES
 )
 _ACTOR = f"SELECT seq FROM main.entry WHERE actor = ? AND {_MAY_GO}"
 _TARGET = f"SELECT seq FROM main.entry WHERE target = ? AND {_MAY_GO}"
@@ -153,20 +159,22 @@ def received_before(reader: Reader, unix_nano: int, size: int) -> int:
 
 def salts(reader: Reader, wanted: Sequence[Range]) -> Iterator[str]:
     """The salts of these bodies and subjects: what no other entry has, to search the file for."""
-    sql = (
-        "SELECT json_extract(body, '$.salt'), json_extract(body, '$.subject.salt')"
-        " FROM main.entry NOT INDEXED WHERE seq BETWEEN ? AND ? AND body IS NOT NULL"
-    )
-    for first, last in wanted:
-        for row in _rows(reader, sql, (first, last)):
-            yield from (salt for salt in row if salt)
+    for row in _of_ranges(reader, _SALTS, wanted):
+        yield from (salt for salt in row if salt)
 
 
 def _present(reader: Reader, wanted: Sequence[Range]) -> Iterator[tuple[int, str, str]]:
-    for first, last in wanted:
-        for start in range(first, last + 1, WINDOW):
-            end = min(start + WINDOW - 1, last)
-            yield from ((a, b, c) for a, b, c in _rows(reader, _PRESENT, (start, end)))
+    yield from ((seq, kind, action) for seq, kind, action in _of_ranges(reader, _PRESENT, wanted))
+
+
+def _of_ranges(reader: Reader, sql: str, wanted: Sequence[Range]) -> Iterator[tuple[Any, ...]]:
+    """Rows for the entries of many ranges, in short transactions."""
+    for group in pieces(wanted, WINDOW):
+        yield from _rows(reader, sql, (_json(group),))
+
+
+def _json(ranges: Sequence[Range]) -> str:
+    return orjson.dumps(ranges).decode()
 
 
 def _holds(reader: Reader) -> list[Hold]:
@@ -197,6 +205,3 @@ def _quoted(person: str) -> str:
 
 def _rows(reader: Reader, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     return list(reader.select(sql, parameters)[1])
-
-
-__all__ = ["Deletion", "Hold", "State", "due", "held", "of_person", "present", "read", "without"]

@@ -1,6 +1,7 @@
 """Erasing, pruning and holding, on a real ledger: what goes, what stays, what is left of it."""
 
 import sqlite3
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -71,11 +72,11 @@ def test_without_the_last_step_something_would_be_left(
 
 def test_many_scattered_bodies_need_several_entries(lab: LedgerLab) -> None:
     lab.open()
-    fill(lab, 2300, every=500)
+    fill(lab, 600, every=500)
     seqs = [seq for (seq,) in lab.rows("SELECT seq FROM entry WHERE kind <> 'ledger'")][::2]
     done = engine(lab).erase(of_seqs(seqs), WHO)
     assert len(done["entries"]) == 2
-    assert [event["count"] for event in lab.events("erase")] == [1000, len(seqs) - 1000]
+    assert [event["count"] for event in lab.events("erase")] == [250, len(seqs) - 250]
     assert [event["entries"] for event in lab.events("deleted")] == [done["entries"]]
     assert bodies_gone(lab) == set(seqs)
     lab.close()
@@ -249,23 +250,29 @@ def test_a_resent_record_whose_body_is_erased_is_acknowledged_and_not_stored(
     holds(lab.path)
 
 
-def test_records_come_in_while_bodies_go(lab: LedgerLab) -> None:
+def test_records_come_in_while_bodies_go(lab: LedgerLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between any two steps the writer takes what came in meanwhile."""
     lab.open()
     fill(lab, 1200, every=400)
-    sizes = []
+    sizes: list[int] = []
+    number = 0
     real = deleting.null_out
 
-    def slow(connection: Any, ranges: Any) -> int:
-        gone = real(connection, ranges)
-        sizes.append(lab.appender.waiting)
-        return gone
+    def step(connection: Any, ranges: Any) -> int:
+        nonlocal number
+        number += 1
+        sizes.append(lab.appender.tip.size)
+        lab.appender.submit([draft(f"meanwhile-{number}")], lambda _: None)
+        return real(connection, ranges)
 
-    deleting.null_out = slow  # type: ignore[assignment]
-    try:
-        engine(lab).erase([(3, 1100)], WHO)
-    finally:
-        deleting.null_out = real  # type: ignore[assignment]
-    assert len(sizes) >= 4, "in steps, with room between them"
+    monkeypatch.setattr(deleting, "null_out", step)
+    engine(lab).erase([(3, 1100)], WHO)
+    assert len(sizes) >= 4
+    assert all(later > earlier for earlier, later in pairwise(sizes)), "one record at least"
+    lab.settle()
+    assert lab.rows("SELECT count(*) FROM audit_records WHERE record_id LIKE 'meanwhile%'") == [
+        (number,)
+    ]
 
 
 def test_a_step_that_fails_harms_nobody_else(
