@@ -302,3 +302,15 @@ def test_the_seeded_statistics_are_as_they_were(lab: LedgerLab) -> None:
     fill(lab, 50)
     engine(lab).erase([(5, 20)], WHO)
     assert lab.rows("SELECT * FROM sqlite_stat1") == before
+
+
+def test_looking_for_what_is_unfinished_does_not_walk_through_the_ledger(lab: LedgerLab) -> None:
+    """A service looks every minute."""
+    lab.open()
+    plans = [
+        row[3]
+        for sql in (state._EVENTS, state._ACTOR, state._TARGET, state._READS)
+        for row in lab.rows(f"EXPLAIN QUERY PLAN {sql}", ("x",))
+    ]
+    assert len(plans) == 4
+    assert all("USING INDEX entry_" in plan for plan in plans), plans
