@@ -11,6 +11,7 @@ from audit_receiver import __version__
 from audit_receiver.witness.core import Answer, Witness
 
 MOST_BODY_BYTES = 256 * 1024  # 63 hashes and a note with dozens of post-quantum signatures
+BODY_SECONDS = 10.0  # for a submission to arrive; it has a few kilobytes
 GRACE_SECONDS = 5.0  # for submissions under way at the end
 _KEEP_ALIVE_SECONDS = 120.0  # a log comes every ten seconds to a minute
 
@@ -50,7 +51,11 @@ class WitnessServer:
         await self._runner.cleanup()
 
     async def _add_checkpoint(self, request: web.Request) -> web.Response:
-        body = await request.read()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.read()
+        except TimeoutError:
+            return _response(Answer(408, "the submission did not arrive in time\n"))
         try:
             answer = await asyncio.to_thread(self._witness.add_checkpoint, body)
         except OSError as exc:

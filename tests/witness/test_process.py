@@ -1,5 +1,6 @@
 """A real witness process: the protocol over HTTP, crashes at each step, TLS, a clean end."""
 
+import asyncio
 import json
 import ssl
 import subprocess
@@ -11,6 +12,8 @@ import pytest
 
 from audit_receiver.tlog.cosignature import CosignerKey, cosignatures, parse_lines
 from audit_receiver.tlog.note import Note
+from audit_receiver.witness import identity, logs, server
+from audit_receiver.witness.core import Witness
 from tests.kit.logs import SmallLog
 from tests.kit.server import run_cli
 from tests.kit.witness import WitnessProcess
@@ -155,3 +158,22 @@ def test_it_speaks_tls(tmp_path: Path, log: SmallLog) -> None:
         context = ssl.create_default_context(cafile=tmp_path / "c.pem")
         with urllib.request.urlopen(f"https://{witness.address}/", context=context) as answer:
             assert json.load(answer)["vkey"] == witness.vkey
+
+
+async def test_a_submission_that_never_arrives_does_not_hold_a_connection(
+    tmp_path: Path, log: SmallLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = identity.open_or_create(identity.WitnessFiles.within(tmp_path / "w"))
+    witness = Witness(logs.parse([log.vkey]), opened.cosigner, opened.memory, lambda: 1)
+    monkeypatch.setattr(server, "BODY_SECONDS", 0.2)
+    door = server.WitnessServer(witness)
+    port = await door.start("127.0.0.1", 0)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /add-checkpoint HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nold")
+        async with asyncio.timeout(10):
+            assert b" 408 " in await reader.readline()
+        writer.close()
+    finally:
+        await door.stop()
+        opened.lock.release()
