@@ -40,7 +40,7 @@ class NotDue(AuditReceiverError):
     `size` is that of the newest checkpoint that it keeps. The next one is offered as ever.
     """
 
-    def __init__(self, message: str, size: int) -> None:
+    def __init__(self, message: str, size: int = 0) -> None:
         super().__init__(message)
         self.size = size
 
