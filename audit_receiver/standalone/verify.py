@@ -327,7 +327,7 @@ class Ledger:
             self.add("time", seq, seq, "it was received no later than the entry before")
         self.received = received or self.received
         self.tally[action, header.get("outcome", "")] += 1
-        if header.get("kind", "ledger") != "ledger":
+        if header and header.get("kind") != "ledger":
             self.records.append(seq)
         elif event and not fault:
             try:
