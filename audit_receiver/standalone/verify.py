@@ -148,7 +148,7 @@ def canonical(value: Any) -> str:  # RFC 8785; slower than WRITER, which knows n
 def parse(text: str) -> tuple[Any, bool]:  # the value of JSON, and whether it is canonical
     fractions.clear()
     value = READER.decode(text)
-    plain = not fractions and max(text) <= "\uffff"  # then Python's own writer agrees
+    plain = not fractions and (text.isascii() or max(text) <= "\uffff")  # WRITER agrees
     return value, (WRITER.encode(value) if plain else canonical(value)) == text
 
 # ---- headers (§5): no value has an escape, so that one expression describes them all -------------
@@ -163,18 +163,18 @@ FORMS = {
     "kind": '"(?:span|log|audit|ledger)"', "outcome": '"(?:success|failure|unknown)"'}
 ALWAYS = {"body", "flags", "kind", "prev", "received", "seq", "v"}
 FIELDS = [(name, "" if name in ALWAYS else "?") for name in sorted(FORMS)]
-HEADER = re.compile("".join(f'(?:"{n}":(?P<{n}>{FORMS[n]}),){often}' for n, often in FIELDS))
+HEADER = re.compile("".join(f'(?:"{n}":(?:{FORMS[n]}),){often}' for n, often in FIELDS))
 def is_token(text: str) -> bool:
     return bool(re.fullmatch(TOKEN, f'"{text}"')) and len(text.encode()) <= 120
 
 def parse_header(text: str) -> dict[str, Any]:  # ValueError for what is no header
-    match = HEADER.fullmatch(text[1:-1] + ",") if text[:1] + text[-1:] == "{}" else None
-    if match is None or len(text.encode()) > 4095:
+    inside = text[1:-1] + "," if text[:1] + text[-1:] == "{}" else ""
+    if not HEADER.fullmatch(inside) or len(text.encode()) > 4095:
         value = parse(text)[0]
         if type(value["v"]) is not int or value["v"] < 2:
             raise ValueError("the header has not the keys and values of §5")
         return {name: value[name] for name in ("seq", "prev", "body")}  # §14
-    header = {name: json.loads(value) for name, value in match.groupdict().items() if value}
+    header: dict[str, Any] = json.loads(text)
     flags, own = header["flags"], set(header) - ALWAYS
     times = [header[name] for name in ("received", "time") if name in header]
     for time in times:
@@ -195,7 +195,6 @@ def parse_header(text: str) -> dict[str, Any]:  # ValueError for what is no head
     if not all(rules):
         raise ValueError("kind, flags, times and fields of the header contradict each other")
     return header
-
 def text_of(value: Any) -> str:  # §4, rule 2, as header tokens have it: `$utf8` never is one
     form, inside = next(iter(value.items())) if isinstance(value, dict) and value else ("", value)
     if type(inside) is str and (not form or form in ("$int", "$double", "$bytes", "$utf8")):
@@ -208,15 +207,16 @@ FROM = {  # where in the body of a record each field comes from; the first that 
     "event": ["otlp event_name", "attributes event.name"], "duplicate_of": ["duplicate_of"],
     "service": ["resource attributes service.name"],
     "time": ["otlp start", "otlp end", "otlp time", "otlp observed_time"]}
+PATHS = [(name, [one.split() for one in paths]) for name, paths in FROM.items()]
 def relabelled(header: Any, body: Any) -> str:  # the field that does not say what the body does
     event, says = body.get("event"), {"kind": body["kind"]}
     if header["kind"] == "ledger":
         says.update(action="ledger." + event["name"], time=event["time"])
     else:
         says.update(outcome="unknown", subject=sha3(canonical(body["subject"])))
-        for name, paths in FROM.items():
-            paths = ["otlp name"] if name == "event" and body["kind"] == "span" else paths
-            found = [reduce(lambda at, key: at.get(key, {}), p.split(), body) for p in paths]
+        for name, paths in PATHS:
+            paths = [["otlp", "name"]] if name == "event" and body["kind"] == "span" else paths
+            found = [reduce(lambda at, key: at.get(key, {}), path, body) for path in paths]
             for value in [value for value in found if value not in (None, "", {})][:1]:
                 value = text_of(value) if name in TOKENS else value
                 fits = name not in TOKENS or is_token(value)
