@@ -86,7 +86,6 @@ def unbase64(text: str) -> bytes:  # what standard base64 says, in its one spell
     return data
 
 Key = NamedTuple("Key", [("name", str), ("key_id", bytes), ("public", bytes)])  # noqa: UP014
-
 def parse_key(text: Any) -> Key:  # a verifier key: name+keyid+base64(01 ‖ public key)
     match = KEY.fullmatch(text if type(text) is str else "")
     raw = unbase64(match[3]) if match else b""
@@ -118,7 +117,6 @@ class Checkpoint(NamedTuple):
 
 def head_text(origin: str, size: int, root: bytes) -> bytes:
     return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
-
 def size_of(note: str) -> int:  # the size that a note names, 0 if it names none
     return int((re.match("[^\n]*\n([0-9]{1,19})\n", note) or "00")[1])
 
@@ -392,7 +390,8 @@ class Ledger:
                     self.add("key", 0, 0, "the genesis names another key than was given")
             self.origin = key.name
             self.epochs.append((seq + 2 if name == "key" else seq + 1, seq, key))
-            self.declared += event.get("lost") or []
+            for told in event.get("lost") or []:  # notes of a history that is not held any more
+                self.declared.append((told["origin"], int(told["size"]), told["root"]))
         elif name == "schema":
             if event.get("old") != self.stated:
                 self.add("schema", seq, seq, "the old schema is not the one stated before")
@@ -501,21 +500,22 @@ class Ledger:
             return
         last, end = max(one.size - 1, 0), min([*after, self.size + 1]) - 1
         head = self.query("SELECT root FROM main.head WHERE size = ?", (one.size,)).fetchone()
-        stands = {"origin": one.origin, "size": one.size, "root": one.root.hex()}
-        since = max([other for other in self.agreed if other < one.size], default=0)
-        if not of:
-            self.add("forked", 0, last, f"{name} is of another ledger, {one.origin}")
-        elif not any(signed):
-            self.add("key", 0, last, f"{name} is not signed by the key of its size")
+        lost = {told[1]: told[2] for told in self.declared if told[0] == one.origin}
+        far = not of or one.size > end or one.size >= min(lost, default=0)
+        same = lost.get(one.size, one.root.hex()) == one.root.hex()
+        is_lost = far and same and max(lost, default=-1) >= one.size and size is None
+        kind, first = "", max([other for other in self.agreed if other < one.size], default=0)
+        if not of or not any(signed):
+            kind, first = ("key" if of else "forked"), 0
         elif one.size > end:
-            if not any(stands.items() <= lost.items() for lost in self.declared):
-                rolled = (self.covered == self.size == self.most or after) and size is None
-                self.add("rolled_back" if rolled else "truncated", end, last, f"{name} is larger")
+            rolled = (self.covered == self.size == self.most or after) and size is None
+            kind, first = ("rolled_back" if rolled else "truncated"), end
         elif one.root not in (self.roots.get(one.size), head and head[0]):
-            since = since if size is None else last
-            self.add("forked", since, last, f"{name} has another root for size {one.size}")
+            kind, first = "forked", first if size is None else last
         elif size is None:
             self.agreed.append(one.size)
+        if kind == "key" or (kind and not is_lost):
+            self.add(kind, first, last, f"{name}, of {one.origin} and size {one.size}")
 
 def verify(path: str, key: Key | None, notes: dict[str, str], every_head: bool) -> dict[str, Any]:
     db = sqlite3.connect(Path(path).absolute().as_uri() + "?mode=ro", uri=True)
