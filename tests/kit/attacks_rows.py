@@ -194,6 +194,15 @@ def rewrite_without_a_key(victim: Victim) -> None:
         pass
 
 
+@attack("W R", "signed heads", "head")
+def rewrite_and_leave_the_signed_heads(victim: Victim) -> None:
+    with victim.open() as it:
+        heads = it.db.execute("SELECT root, size FROM head").fetchall()
+        it.edit_body(K, mallory)
+        it.rehash(K)
+        it.db.executemany("UPDATE head SET root = ? WHERE size = ?", heads)
+
+
 @attack("R", "signed heads", "head forked")
 def rewrite_and_sign_with_another_key(victim: Victim) -> None:
     with rewritten(victim) as it:
@@ -306,6 +315,15 @@ def cut_off_the_tail_with_its_heads(victim: Victim) -> None:
         it.cut(it.size() - victim.commit)
 
 
+@attack("R O", "checkpoints kept inside", "rolled_back truncated")
+def cut_off_the_tail_and_forget_the_kept_checkpoints(victim: Victim) -> None:
+    with victim.open() as it:
+        size = it.size() - victim.commit
+        it.db.execute("DELETE FROM entry WHERE seq >= ?", (size,))
+        it.db.execute("DELETE FROM head WHERE size > ?", (size,))
+        it.db.execute("DELETE FROM node WHERE ((idx + 1) << (8 * level)) > ?", (size,))
+
+
 @attack("R", "every commit is signed", "truncated head")
 def cut_off_the_tail_inside_a_commit(victim: Victim) -> None:
     with victim.open() as it:
@@ -321,3 +339,10 @@ def cut_off_the_tail_and_leave_the_heads(victim: Victim) -> None:
 @attack("R O", "outside checkpoint", "rolled_back")
 def put_an_older_copy_back(victim: Victim) -> None:
     shutil.copy(victim.early, victim.path)
+
+
+@attack("R O", "outside checkpoint", "key forked rolled_back")
+def delete_the_ledger_and_begin_another(victim: Victim) -> None:
+    with victim.open() as it:
+        it.cut(1)
+        it.take_over(OTHER_KEY, "lab/0123456789abcdef")
