@@ -505,7 +505,7 @@ class Ledger:
         same = lost.get(one.size, one.root.hex()) == one.root.hex()
         is_lost = far and same and max(lost, default=-1) >= one.size and size is None
         kind, first = "", max([other for other in self.agreed if other < one.size], default=0)
-        if not of or not any(signed):
+        if not any(signed):
             kind, first = ("key" if of else "forked"), 0
         elif one.size > end:
             rolled = (self.covered == self.size == self.most or after) and size is None
