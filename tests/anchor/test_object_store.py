@@ -64,6 +64,13 @@ def tip(lab: LedgerLab) -> Published:
     return Published(found.origin, found.size, found.root, note, time.time_ns())
 
 
+def another(one: Published) -> Published:
+    """A checkpoint of the same size with another root."""
+    text = Checkpoint(one.origin, one.size, bytes(32)).text()
+    note = str(Note(text, Note.parse(one.note).signatures))
+    return Published(one.origin, one.size, bytes(32), note, one.unix_nano)
+
+
 async def test_a_checkpoint_is_kept_locked_and_its_receipt_says_where(place: s3.Place) -> None:
     store = buckets.locked(place)
     [token] = await anchor(store).publish(published(7))
@@ -109,10 +116,7 @@ async def test_a_server_that_loses_locks_is_noticed_with_the_first_checkpoint(
 async def test_another_checkpoint_of_the_same_size_is_a_conflict(place: s3.Place) -> None:
     store = buckets.locked(place)
     await anchor(store).publish(published(7))
-    one = published(7)
-    root = bytes(32)
-    text = Checkpoint(one.origin, 7, root).text()
-    other = Published(one.origin, 7, root, str(Note(text, Note.parse(one.note).signatures)), 0)
+    other = another(published(7))
     with pytest.raises(AnchorError, match="another checkpoint of this size") as caught:
         await anchor(store).publish(other)
     assert caught.value.conflict
