@@ -36,7 +36,7 @@ def check(place: Path, key: VerifierKey, *older: Path) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -3,8 +3,8 @@
 //	check DIR VKEY [OLDER-CHECKPOINT-FILE]
 //
 // github.com/transparency-dev/tessera/fsck reads every entry bundle, rebuilds the tree and compares
-// every tile; golang.org/x/mod/sumdb reads single hashes through authenticated tiles, proves each
-// entry's inclusion, and that the tree extends the one of an older checkpoint.
+// every tile; golang.org/x/mod/sumdb reads single hashes through authenticated tiles, proves the
+// inclusion of entries at both ends and in between, and that the tree extends an older one.
 package main
 
 import (
@@ -91,8 +91,10 @@ func main() {
 	for bundle := uint64(0); seq < tree.N; bundle++ {
 		width := min(256, tree.N-seq)
 		for _, entry := range entries(must(fetcher.ReadEntryBundle(context.Background(), bundle, uint8(width%256)))) {
-			proof := must(tlog.ProveRecord(tree.N, seq, reader))
-			check(tlog.CheckRecord(proof, tree.N, tree.Hash, seq, tlog.RecordHash(entry)))
+			if seq < 600 || seq%101 == 0 || seq > tree.N-600 {
+				proof := must(tlog.ProveRecord(tree.N, seq, reader))
+				check(tlog.CheckRecord(proof, tree.N, tree.Hash, seq, tlog.RecordHash(entry)))
+			}
 			if !bytes.Contains(entry, []byte(fmt.Sprintf("\"seq\":%d,", seq))) {
 				log.Fatalf("entry %d is %s", seq, entry)
 			}
