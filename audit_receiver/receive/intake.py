@@ -16,7 +16,7 @@ from audit_receiver.otlp import codec, receipt
 from audit_receiver.otlp.codec import Limits, Media
 from audit_receiver.otlp.envelope import Signal
 from audit_receiver.otlp.walk import Walk, walk
-from audit_receiver.receive import audit, signatures
+from audit_receiver.receive import audit, evidence, signatures
 from audit_receiver.receive.admission import Peer
 from audit_receiver.receive.budget import Budget, Share
 from audit_receiver.receive.deadline import Deadline
@@ -28,7 +28,6 @@ from audit_receiver.record.redaction import Redactor
 from audit_receiver.record.select import EVERYTHING, Rule
 
 MOST_CONFLICTS = 100  # told in one incident
-EVIDENCE_BYTES = 4096  # of a request that cannot be decoded
 LARGE_RECORDS = 32
 LARGE_BYTES = 1 << 20
 
@@ -246,8 +245,9 @@ class Intake:
             "size": len(delivered.body),
             "transport": delivered.peer.transport,
         }
-        head = delivered.body[:EVIDENCE_BYTES]
-        if self._redactor is None or not self._redactor.matcher.finds_in(head):
+        matcher = self._redactor.matcher if self._redactor is not None else None
+        head = evidence.head(delivered.body, delivered.content_encoding, matcher)
+        if head is not None:
             fields["head"] = head
         self._appender.record("incident", fields)
 
