@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from audit_receiver.errors import LedgerError
-from audit_receiver.inspection import parallel, structure
+from audit_receiver.inspection import parallel, stored, structure
 from audit_receiver.ledger import keys
 from audit_receiver.ledger.reader import Reader, UnreadableLedger
-from audit_receiver.ledger.statement import Row
 from audit_receiver.tlog.note import VerifierKey
 from audit_receiver.verify.check import Examination
 from audit_receiver.verify.entries import leaf_of
@@ -205,12 +204,11 @@ def _log(
     beyond: list[str] = []
     base = 0
     heads = reader.heads(end_size=size + 1)
-    checkpoints, tokens = reader.checkpoints(), reader.anchored()
+    checkpoints, tokens = stored.checkpoints(reader), stored.tokens(reader)
     if resumption is not None:
         base = resumption.memory.size
         heads = reader.heads(first_size=base, end_size=size + 1)
-        checkpoints = reader.checkpoints(base)
-        tokens = [row for row in tokens if isinstance(row[0], int) and row[0] >= base]
+        checkpoints, tokens = stored.checkpoints(reader, base), stored.tokens(reader, base)
     nodes = _nodes(reader, size, beyond)
     examination.stored(_up_to_now(reader, checkpoints, size), _up_to_now(reader, tokens, size))
     held = examination.log(
@@ -226,7 +224,7 @@ def _log(
     return held
 
 
-def _up_to_now(reader: Reader, rows: Iterable[Row], size: int) -> Iterator[Row]:
+def _up_to_now(reader: Reader, rows: Iterable[Sequence[Any]], size: int) -> Iterator[Sequence[Any]]:
     """Rows that begin with a size, without those over entries that came while we read."""
     for row in rows:
         if not isinstance(row[0], int) or row[0] <= size or row[0] > reader.size():

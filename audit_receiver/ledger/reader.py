@@ -29,7 +29,8 @@ _FIRST_POSSIBLE = -(2**63)
 _LAST_POSSIBLE = 2**63 - 1  # of a rowid; somebody may have put a row there
 _PAST_POSSIBLE = 2**63
 _ENDLESS = (  # a view or virtual table in a table's place: it could give rows for ever
-    "SELECT name FROM main.sqlite_master WHERE lower(name) IN ('entry', 'head', 'node')"
+    "SELECT name FROM main.sqlite_master"
+    " WHERE lower(name) IN ('entry', 'head', 'node', 'checkpoint', 'anchored')"
     " AND (type <> 'table' OR sql LIKE 'create virtual%')"
 )
 

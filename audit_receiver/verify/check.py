@@ -237,6 +237,8 @@ class Examination:
                 self._incarnation(seq, event, fields)
         if event in TEACHING:
             self._learnt.append((seq, event, fields))
+        if event == "hold":
+            self._entries.erasures.hold(seq, fields)
         if event == "genesis" and seq == 0:
             self._schema.stated = fields.get("schema_sha3")
         elif event == "schema":

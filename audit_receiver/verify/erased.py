@@ -1,7 +1,7 @@
 """Bodies that are gone, against the signed entries that allow it (DESIGN 3.5)."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ ERASING = ("ledger.erase", "ledger.prune")
 # Own records whose bodies may be pruned; of the others the ledger's meaning depends.
 ERASABLE = frozenset(f"ledger.{n}" for n in ("start", "stop", "heartbeat", "read", "incident"))
 MOST_RANGES = 1_000_000
+NEVER = 1 << 80
 MOST_NOTES = 10_000  # told apart in the report; what comes after widens the last one
 
 
@@ -31,6 +32,8 @@ class Erasures:
         self._gone: list[list[int]] = []  # runs [first, last]
         self._allowed: list[Allowed] = []
         self._pruning: set[int] = set()  # entries that prune; the others erase
+        self._holds: dict[str, list[tuple[int, int]]] = {}  # in force, by name
+        self._against: list[Allowed] = []  # what an entry named although it was on hold then
         self.pruned: list[Gone] = []
         self.erased: list[Gone] = []
 
@@ -56,21 +59,26 @@ class Erasures:
         """An erase or prune entry; it can name what lies before it, and nothing else."""
         if action == "ledger.prune":
             self._pruning.add(seq)
-        ranges = event.get("ranges")
-        for item in ranges if type(ranges) is list else ():
-            if (
-                type(item) is list
-                and len(item) == 2
-                and type(item[0]) is type(item[1]) is int
-                and item[0] <= min(item[1], seq - 1)
-                and len(self._allowed) < MOST_RANGES
-            ):
-                self._allowed.append(Allowed(item[0], min(item[1], seq - 1), seq))
+        held = sorted(range_ for ranges in self._holds.values() for range_ in ranges)
+        for first, last in _ranges(event, seq):
+            if len(self._allowed) + len(self._against) >= MOST_RANGES:
+                return
+            for begin, end, on_hold in _split(first, last, held):
+                (self._against if on_hold else self._allowed).append(Allowed(begin, end, seq))
+
+    def hold(self, seq: int, event: dict[str, Any]) -> None:
+        """A hold: while it is in force, no erase or prune entry allows anything in its ranges."""
+        name = str(event.get("hold"))[:200]
+        if event.get("state") == "release":
+            self._holds.pop(name, None)
+        elif event.get("state") == "add":
+            self._holds[name] = list(_ranges(event, seq))
 
     def finish(self, proven: int) -> None:
         """Judge; an entry allows something once a head that holds covers it (size `proven`)."""
         allowed = list(_apart(one for one in sorted(self._allowed) if one.by < proven))
         starts = [one.first for one in allowed]
+        self._against = list(_apart(iter(sorted(self._against))))
         for first, last in self._gone:
             self._judge(first, last, allowed, starts)
 
@@ -99,6 +107,22 @@ class Erasures:
             notes[-1] = Gone(notes[-1].first, last, notes[-1].by)
 
     def _say(self, first: int, last: int) -> None:
+        """Nothing allows it; a hold that an entry passed over is named."""
+        pieces = [(one.first, one.last) for one in self._against]
+        for begin, end, on_hold in _split(first, last, pieces):
+            if on_hold:
+                self._findings.add(
+                    "body_missing",
+                    begin,
+                    end,
+                    "the body is gone by an erase or prune entry, although a hold kept it then",
+                    "a body, or a hold that was released before",
+                    "a hold in force",
+                )
+            else:
+                self._say_unnamed(begin, end)
+
+    def _say_unnamed(self, first: int, last: int) -> None:
         self._findings.add(
             "body_missing",
             first,
@@ -107,6 +131,36 @@ class Erasures:
             "a body, or an entry that allows it to be gone",
             "neither",
         )
+
+
+def _ranges(event: dict[str, Any], seq: int) -> Iterator[tuple[int, int]]:
+    """The ranges that an entry names, as far as they lie before it."""
+    ranges = event.get("ranges")
+    for item in ranges if type(ranges) is list else ():
+        if (
+            type(item) is list
+            and len(item) == 2
+            and type(item[0]) is type(item[1]) is int
+            and item[0] <= min(item[1], seq - 1)
+        ):
+            yield item[0], min(item[1], seq - 1)
+
+
+def _split(
+    first: int, last: int, inner: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int, bool]]:
+    """A range in pieces: those that lie in one of `inner` (sorted by their first), and the rest."""
+    at = first
+    for begin, end in inner[: bisect_right(inner, (last, NEVER))]:
+        if end < at:
+            continue
+        if at < begin:
+            yield at, begin - 1, False
+        yield max(at, begin), min(end, last), True
+        at = min(end, last) + 1
+        if at > last:
+            return
+    yield at, last, False
 
 
 def _apart(ranges: Iterator[Allowed]) -> Iterator[Allowed]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from audit_receiver.inspection import stored
 from audit_receiver.tlog.cosignature import Cosigner
 from audit_receiver.tlog.note import Note, SignerKey
 from tests.cli.conftest import Populated, Result
@@ -111,3 +112,12 @@ def test_a_policy_that_is_none_is_wrong_use(
 def test_roots_that_are_none_are_wrong_use(command: Command, kept: Kept) -> None:
     result = command("verify", kept.ledger, "--tsa-roots", kept.policy)
     assert (result.code, result.out) == (2, "")
+
+
+def test_tokens_and_checkpoints_are_read_in_pieces(
+    command: Command, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = told(command, kept.ledger, "--tsa-roots", kept.roots)
+    monkeypatch.setattr(stored, "PAGE", 1)
+    assert told(command, kept.ledger, "--tsa-roots", kept.roots) == whole
+    assert whole["stored"]["checkpoints"] >= 2

@@ -56,6 +56,13 @@ def test_a_header_edited_and_rehashed_is_found_by_what_follows(scene: Scene) -> 
     assert any("does not continue" in f.message for f in report.findings)
 
 
+@pytest.mark.parametrize("seq", range(97 * 8 - 3, 97 * 8 + 3))
+def test_a_doubt_at_the_seam_of_two_pieces_is_settled(scene: Scene, seq: int) -> None:
+    """Pieces of 97 entries are judged apart as well (Scene.verify)."""
+    scene.edit_header(seq, relabel, rehash=True)
+    assert {f for f in scene.found() if f[0] == "altered"} == {("altered", seq, seq)}
+
+
 def test_a_link_edited_and_rehashed_names_the_entry_that_has_it(scene: Scene) -> None:
     scene.edit_header(J, lambda header: header.update(prev="a" * 64), rehash=True)
     altered = {f for f in scene.found() if f[0] == "altered"}

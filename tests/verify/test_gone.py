@@ -82,3 +82,49 @@ def test_an_entry_that_no_head_covers_allows_nothing(scene: Scene) -> None:
     report = scene.verify()
     assert ("body_missing", 100, 149) in {(f.kind, f.first, f.last) for f in report.findings}
     assert report.pruned == ()
+
+
+# ---- holds ---------------------------------------------------------------------------------------
+
+
+def hold(scene: Scene, name: str, state: str = "add", *ranges: list[int]) -> int:
+    return scene.own("hold", hold=name, state=state, ranges=list(ranges), reason="r")
+
+
+def test_a_hold_wins_over_an_entry_that_names_what_it_keeps(scene: Scene) -> None:
+    hold(scene, "case-1", "add", [105, 109])
+    allow(scene, "prune", [100, 149])
+    gone(scene, 100, 149)
+    report = scene.verify()
+    assert [(f.kind, f.first, f.last) for f in report.findings] == [("body_missing", 105, 109)]
+    assert "although a hold kept it then" in report.findings[0].message
+    assert [(one.first, one.last) for one in report.pruned] == [(100, 104), (110, 149)]
+
+
+def test_a_hold_that_was_released_or_came_later_keeps_nothing(scene: Scene) -> None:
+    hold(scene, "case-1", "add", [100, 149])
+    hold(scene, "case-1", "release")
+    allow(scene, "prune", [100, 149])
+    hold(scene, "case-2", "add", [100, 149])
+    gone(scene, 100, 149)
+    assert scene.found() == set()
+
+
+def test_a_second_hold_keeps_what_the_first_one_let_go(scene: Scene) -> None:
+    hold(scene, "case-1", "add", [100, 120])
+    hold(scene, "case-2", "add", [110, 130])
+    hold(scene, "case-1", "release")
+    allow(scene, "erase", [100, 149])
+    gone(scene, 100, 149)
+    assert scene.found() == {("body_missing", 110, 130)}
+
+
+def test_an_entry_after_the_release_allows_what_one_before_it_could_not(scene: Scene) -> None:
+    hold(scene, "case-1", "add", [100, 149])
+    allow(scene, "prune", [100, 149])
+    hold(scene, "case-1", "release")
+    later = allow(scene, "erase", [100, 149])
+    gone(scene, 100, 149)
+    report = scene.verify()
+    assert report.findings == ()
+    assert {one.by for one in report.erased} == {later}

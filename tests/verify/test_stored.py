@@ -77,6 +77,14 @@ def test_a_stored_checkpoint_signed_by_another_key_is_found(scene: Scene) -> Non
     assert scene.found() == {("head", 901, 901)}
 
 
+def test_a_stored_checkpoint_without_a_line_of_the_ledgers_key_is_found(scene: Scene) -> None:
+    other = Ed25519PrivateKey.generate()
+    text = scene.note(902).partition("\n\n")[0] + "\n"
+    note = signed_note(text, vkey_of(other, scene.vkey.name), other.sign(text.encode()))
+    scene.checkpoints.append([902, note])
+    assert scene.found() == {("head", 901, 901)}
+
+
 def test_the_line_of_the_log_key_is_checked_too(scene: Scene) -> None:
     log_key = scene.body(0)["event"]["log_vkey"]
     forged = Ed25519PrivateKey.generate()
