@@ -112,6 +112,23 @@ def compare(
         )
 
 
+def lost(begun: Sequence[dict[str, Any]]) -> list[Any]:
+    """What genesis and recover entries, oldest first, declare lost: only what came before them.
+
+    None speaks for its own incarnation or a later one: else a cut could be declared in advance.
+    """
+    found = []
+    for place, event in enumerate(begun):
+        behind = {one.get("origin") for one in begun[place:]}
+        stated = event.get("lost")
+        found += [
+            one
+            for one in (stated if isinstance(stated, list) else ())
+            if isinstance(one, dict) and one.get("origin") not in behind
+        ]
+    return found
+
+
 def _declared(lost: Sequence[Any]) -> dict[str, tuple[int, int]]:
     """From and up to which size each origin is declared lost; what cannot be read declares nothing.
 

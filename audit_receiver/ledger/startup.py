@@ -212,7 +212,7 @@ def _compare_outside(
             outside.Incarnation(str(event.get("origin")), end)
             for event, end in zip(begun, ends, strict=True)
         ],
-        [one for event in begun for one in event.get("lost") or ()],
+        outside.lost(begun),
         lambda size: _tree(connection, path, size).root(),
         str(previous.get("origin")) if isinstance(previous, dict) else "",
         _kept_here(connection),

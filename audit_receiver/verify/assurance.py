@@ -19,17 +19,17 @@ def level(
         return Assurance("NONE", ("what was found contradicts the ledger",))
     reached: Level = "LOCAL_CHAINED"
     rests = ["the ledger's hashes, tree and signatures, which agree with each other"]
-    unknown = _unknown(incarnations)
+    unvouched = unknown(incarnations)
     if not pinned:
         rests.append("the key named in the file or beside it: whoever rewrote it could replace it")
-    elif not unknown:
+    elif not unvouched:
         reached = "SIGNED"
         rests.append("the verifier key from outside (--vkey)")
     if pinned and len(incarnations) > 1:
         rests += [
             f"from entry {one.first} on a key that only the recover entry names: pin it as well,"
             " with another --vkey"
-            for one in unknown
+            for one in unvouched
         ]
     if outside.anchored_size:
         reached = "ANCHORED"
@@ -40,12 +40,12 @@ def level(
     return Assurance(reached, tuple(rests))
 
 
-def _unknown(incarnations: Sequence[Incarnation]) -> list[Incarnation]:
+def unknown(incarnations: Sequence[Incarnation]) -> list[Incarnation]:
     """Those whose key neither came from outside nor was signed for by one that did."""
-    unknown: list[Incarnation] = []
+    unvouched: list[Incarnation] = []
     known = False
     for one in incarnations:
         known = one.key_pinned or (known and one.key_vouched)
         if not known:
-            unknown.append(one)
-    return unknown
+            unvouched.append(one)
+    return unvouched

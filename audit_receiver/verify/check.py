@@ -214,6 +214,12 @@ class Examination:
         newer = self._entries.newer_version
         heads = self._walk.heads if self._walk is not None else None
         undecided = [*self._undecided, *self._anchors.undecided]
+        if self._key_pins():
+            undecided += [
+                f"from entry {one.first} on: nothing that was given from outside vouches for the"
+                " key that the recover entry names. Give it as well, with another --vkey"
+                for one in assurance.unknown(self._incarnations.report(0, self._pins))
+            ]
         if newer is not None:
             undecided.append(
                 f"entries from {newer} on are of a later format: hashes, tree and"
@@ -250,8 +256,7 @@ class Examination:
         if event != "recover" or walk is None:
             return
         tree, heads = walk.tree, walk.heads
-        size = fields.get("size")
-        head = heads.root_at(size) if type(size) is int else None
+        head = (heads.tip.size, heads.tip.root) if heads.tip is not None else None
         whole = not tree.lost and tree.size == seq
         if wrong := carried_on(seq, fields, tree.root() if whole else None, head):
             message = f"the recover entry does not fit what it goes on from: {wrong}"

@@ -179,6 +179,8 @@ class EntryChecker:
             self.tallies.heartbeat(seq, event)
         elif action in ERASING:
             self.erasures.allow(seq, action, event)
+        elif action == "ledger.recover":
+            self.erasures.forget(event.get("size"))
         self._own(seq, action.removeprefix("ledger."), event)
 
     def _received(self, seq: int, head: Header) -> None:

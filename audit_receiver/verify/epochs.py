@@ -67,12 +67,19 @@ class Epochs:
         if key in self._known:
             return "the key has had an epoch already, and should have been destroyed after it"
         first_size = seq + 2 if event == "key" else seq + 1
+        if event == "recover":
+            self._forget(fields.get("size"))
         self._known.add(key)
         self._epochs.append(Epoch(seq, first_size, key.name, key))
         if event != "key":
             with suppress(NoteError):
                 self._log_keys[key.name] = VerifierKey.parse(str(fields.get("log_vkey")))
         return ""
+
+    def _forget(self, signed: Any) -> None:
+        """A recovery begins: what no signed head had covered before it names no key."""
+        if type(signed) is int:
+            self._epochs = [one for one in self._epochs if one.seq < max(signed, 1)]
 
     def keys_of(self, origin: str) -> list[VerifierKey]:
         """Every key that signs heads of this origin, oldest first."""

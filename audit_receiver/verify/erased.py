@@ -74,6 +74,11 @@ class Erasures:
         elif event.get("state") == "add":
             self._holds[name] = list(_ranges(event, seq))
 
+    def forget(self, signed: Any) -> None:
+        """A recovery begins: what no signed head had covered before it allows nothing."""
+        if type(signed) is int:
+            self._allowed = [one for one in self._allowed if one.by < signed]
+
     def finish(self, proven: int) -> None:
         """Judge; an entry allows something once a head that holds covers it (size `proven`)."""
         allowed = list(_apart(one for one in sorted(self._allowed) if one.by < proven))

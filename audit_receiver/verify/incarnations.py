@@ -45,6 +45,8 @@ class Incarnations:
         begun = known[-1] if known and known[-1].seq == seq else None
         before = known[-2] if begun is not None and len(known) > 1 else None
         size = fields.get("size")
+        if event == "recover" and type(size) is int:  # what was under no signed head began nothing
+            self._all = [one for one in self._all if one.first < max(size, 1)]
         self._all.append(
             _Begun(
                 first=seq,
@@ -71,10 +73,13 @@ class Incarnations:
         Anchors tell the newest part of what they hold, so an entry names the sizes between which
         all is lost: of a ledger that was rolled back from its end on, of a fork from the smallest
         one that differs, of another ledger from its beginning. At a size that is named itself the
-        root has to be the named one: another is a third history.
+        root has to be the named one: another is a third history. What was lost came before: no
+        entry speaks for its own incarnation, or for one that begins behind it.
         """
-        ours = {one.origin for one in self._all}
+        begun = {one.origin: one.first for one in reversed(self._all)}
         for one in self._all:
+            if begun.get(checkpoint.origin, -1) >= one.first:
+                continue
             named = [(size, root) for origin, size, root in one.lost if origin == checkpoint.origin]
             sizes = [size for size, _ in named]
             if not sizes or checkpoint.size > max(sizes):
@@ -82,7 +87,7 @@ class Incarnations:
             if checkpoint.size in sizes and (checkpoint.size, checkpoint.root) not in named:
                 continue
             if (
-                checkpoint.origin not in ours
+                checkpoint.origin not in begun
                 or checkpoint.size > one.first
                 or checkpoint.size >= min(sizes)
             ):
@@ -125,17 +130,21 @@ def is_vouched(fields: dict[str, Any], old: VerifierKey) -> bool:
     return old.verify(text.encode(), signature)
 
 
-def carried_on(seq: int, fields: dict[str, Any], root: bytes | None, head: bytes | None) -> str:
+def carried_on(
+    seq: int, fields: dict[str, Any], root: bytes | None, head: tuple[int, bytes] | None
+) -> str:
     """What is wrong with the size and root that a recover entry takes over, "" if nothing.
 
     Args:
         root: of the tree in front of the entry, None if entries are missing.
-        head: root that the newest head states, if it has the size that the entry names.
+        head: size and root of the newest head, None if it was checked by an earlier run.
     """
     size, stated = fields.get("size"), root_of(fields.get("root"))
     if type(size) is not int or not 0 <= size <= seq or stated is None:
         return "it does not say which size and root it goes on from"
-    known = root if size == seq else head
+    if head is not None and head[0] != size:
+        return f"it goes on from size {size}, and the newest head before it has size {head[0]}"
+    known = root if size == seq else head and head[1]
     if known is not None and known != stated:
         return f"the root that it goes on from is not that of the entries before {size}"
     return ""

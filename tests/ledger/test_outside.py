@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from audit_receiver.errors import IntegrityError, LedgerError
-from audit_receiver.ledger.outside import Incarnation, Known, compare, refuse_if_known
+from audit_receiver.ledger.outside import Incarnation, Known, compare, lost, refuse_if_known
 from audit_receiver.tlog.checkpoint import Checkpoint, signed
 from audit_receiver.tlog.note import SignerKey
 from tests.kit.lab import LedgerLab, draft
@@ -144,3 +144,12 @@ def test_nothing_known_or_nothing_that_can_be_read_says_nothing() -> None:
     judged()
     refuse_if_known(Path("x.db"), [])
     refuse_if_known(Path("x.db"), [Known("w", "junk")])
+
+
+def test_no_entry_declares_its_own_incarnation_or_a_later_one_lost() -> None:
+    def begun(origin: str, *origins: str) -> dict[str, Any]:
+        return {"origin": origin, "lost": [{"origin": one, "size": 2**53 - 1} for one in origins]}
+
+    events = [begun("a", "a", "b", "x"), begun("b", "a", "b"), {"origin": "c", "lost": 5}]
+    assert [one["origin"] for one in lost(events)] == ["x", "a"]
+    assert lost([{"origin": "a", "lost": [5, None, {}]}]) == [{}]

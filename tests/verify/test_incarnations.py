@@ -35,7 +35,7 @@ def new_note(scene: Scene, size: int) -> str:
 
 def test_a_recovery_that_fits_is_no_finding_and_always_told(scene: Scene) -> None:
     seq = recover(scene)
-    report = scene.verify(pinned=scene.vkey)
+    report = scene.verify()
     assert (report.verdict, report.findings, report.undecided) == ("intact_unanchored", (), ())
     before, after = report.incarnations
     assert (before.first, before.last, before.origin) == (0, seq - 1, scene.vkey.name)
