@@ -32,12 +32,6 @@ class Retention(Section):
     rules: Annotated[tuple[RetentionRule, ...], Field(strict=False)] = ()
     apply: Literal["never", "daily"] = "never"
 
-    @model_validator(mode="after")
-    def _applies_something(self) -> Self:
-        if self.apply == "daily" and not self.policy():
-            raise ValueError("nothing is to be pruned; give keep or rules, or leave out apply")
-        return self
-
     def policy(self) -> dict[str, Any]:
         """As the genesis states it; {} where nothing is ever pruned."""
         if self.keep == "forever" and not self.rules:

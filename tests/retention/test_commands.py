@@ -274,3 +274,14 @@ def test_a_successor_keeps_the_policy_that_was_in_force(ledger: Path) -> None:
     assert events(successor, "genesis")[0]["retention"] == {"keep": "400d"}
     said = run(ledger, "erase", str(ledger), "--actor", "bob-x2", *WHO, "--yes", code=2)
     assert "was closed by `audit-receiver continue`" in said
+
+
+def test_a_service_applies_the_policy_in_force_by_itself(tmp_path: Path) -> None:
+    with Server(tmp_path, {"retention": {"apply": "daily"}}) as server:
+        send(server, "alice-x1")
+        settle(server)
+        run(server.ledger, "retention", "set", str(server.ledger), "--kind", "ledger=1d", *WHO)
+        server.start()
+        assert "retention" not in server.stderr, "nothing is due, and nothing is to be warned of"
+        settle(server)
+    assert events(server.ledger, "prune") == []
