@@ -7,6 +7,7 @@
 """
 
 import contextlib
+import http.client
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -19,6 +20,9 @@ from tests.kit.server import free_port
 HUGE_BYTES = 8 << 20
 FAULTS = ("refuses", "lost", "slow", "garbage", "huge", "redirect", "gone")
 ELSEWHERE = "/elsewhere"
+_NOT_HANDED_ON = frozenset(
+    {"connection", "content-length", "date", "expect", "server", "transfer-encoding"}
+)
 
 
 class Asked(NamedTuple):
@@ -36,6 +40,7 @@ class Reply(NamedTuple):
     status: int = 200
     body: bytes = b""
     content_type: str = "application/octet-stream"
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Outside:
@@ -107,7 +112,10 @@ class Outside:
         outside = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"  # for Expect: 100-continue
+
             def do_POST(self) -> None:
+                self.close_connection = True  # so that `gone` is gone for everybody
                 length = int(self.headers.get("Content-Length", 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 asked = Asked(self.command, self.path, headers, self.rfile.read(length))
@@ -145,10 +153,37 @@ class Outside:
 
 def _send(handler: BaseHTTPRequestHandler, reply: Reply, location: str = "") -> None:
     handler.send_response(reply.status)
+    handler.send_header("Connection", "close")
     handler.send_header("Content-Type", reply.content_type)
-    handler.send_header("Content-Length", str(len(reply.body)))
+    given = {name.lower() for name, _ in reply.headers}
+    if "content-length" not in given and reply.status != 204:
+        handler.send_header("Content-Length", str(len(reply.body)))
+    for name, value in reply.headers:
+        handler.send_header(name, value)
     if location:
         handler.send_header("Location", location)
     handler.end_headers()
     if handler.command != "HEAD":
         handler.wfile.write(reply.body)
+
+
+def forwarding(place: str) -> Callable[[Asked], Reply]:
+    """A `keep` that hands everything on to a real service at `host:port`."""
+
+    def keep(asked: Asked) -> Reply:
+        connection = http.client.HTTPConnection(place, timeout=30)
+        try:
+            headers = {k: v for k, v in asked.headers.items() if k not in _NOT_HANDED_ON}
+            connection.request(asked.method, asked.path, asked.body, headers)
+            answer = connection.getresponse()
+            body = answer.read()
+            left_out = {*_NOT_HANDED_ON, "content-type"}
+            kept = [(k, v) for k, v in answer.getheaders() if k.lower() not in left_out]
+            if asked.method == "HEAD":
+                kept.append(("Content-Length", answer.headers.get("Content-Length", "0")))
+            kind = answer.headers.get("Content-Type", "application/octet-stream")
+            return Reply(answer.status, body, kind, tuple(kept))
+        finally:
+            connection.close()
+
+    return keep
