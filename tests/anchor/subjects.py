@@ -7,10 +7,9 @@ import os
 import select
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
@@ -20,34 +19,22 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 
 from audit_receiver import anchors
 from audit_receiver.anchor.stdout import StdoutAnchor
-from audit_receiver.tlog.checkpoint import Checkpoint
-from audit_receiver.tlog.note import Note, VerifierKey
+from audit_receiver.tlog.note import VerifierKey
 from audit_receiver.verify.rfc3161 import token_time
+from tests.anchor.bucket import object_store
+from tests.anchor.subject import Subject, over_http, size_of
 from tests.anchor.witnesses import OurWitness, log_vkey
-from tests.kit.outside import FAULTS, Asked, Outside, Reply
+from tests.kit.outside import Asked, Outside, Reply
 from tests.kit.timestamping import TimestampAuthority, served
 
 TREE_SIZE = "text/x.tlog.size"  # C2SP tlog-witness: the answer 409 states what it holds
 Authorities = tuple[TimestampAuthority, TimestampAuthority]
 
 
-class Subject(NamedTuple):
-    """One anchor: what it is configured with, what its outside keeps, how it fails."""
-
-    name: str
-    section: dict[str, Any]
-    newest: Callable[[Path], int]  # size of the newest checkpoint that is provably kept, 0 if none
-    faults: frozenset[str]
-    fail: Callable[[str], None]  # by one of its faults; "" mends it
-
-
-def size_of(note: str) -> int:
-    """The size that a note states; it has to be one."""
-    return Checkpoint.parse(Note.parse(note).text).size
-
-
 @contextmanager
-def subjects(folder: Path, authorities: Authorities, ledger: Path) -> Iterator[list[Subject]]:
+def subjects(
+    folder: Path, authorities: Authorities, ledger: Path, bucket_server: str
+) -> Iterator[list[Subject]]:
     """All of them, running, for this ledger."""
     folder.mkdir()
     with ExitStack() as stack:
@@ -58,6 +45,7 @@ def subjects(folder: Path, authorities: Authorities, ledger: Path) -> Iterator[l
             stack.enter_context(otlp()),
             stack.enter_context(webhook()),
             stack.enter_context(witness(folder, ledger)),
+            stack.enter_context(object_store(bucket_server)),
         ]
 
 
@@ -171,7 +159,7 @@ def timestamp(authority: TimestampAuthority, other: TimestampAuthority) -> Itera
 
     with served(authority, other) as outside:
         section = {"url": outside.url, "ca_file": str(authority.root), "interval": "1s"}
-        yield _http("timestamp", section, outside, newest, "wrong")
+        yield over_http("timestamp", section, outside, newest, "wrong")
 
 
 @contextmanager
@@ -192,7 +180,7 @@ def otlp() -> Iterator[Subject]:
         return Reply(200, response.SerializeToString(), "application/x-protobuf")
 
     with Outside(keep, {"wrong": reject}) as outside:
-        yield _http("otlp", {"endpoint": outside.url}, outside, lambda _: max(kept), "wrong")
+        yield over_http("otlp", {"endpoint": outside.url}, outside, lambda _: max(kept), "wrong")
 
 
 @contextmanager
@@ -210,7 +198,7 @@ def webhook() -> Iterator[Subject]:
     }
     with Outside(keep, more) as outside:
         section = {"url": outside.url}
-        yield _http("webhook", section, outside, lambda _: max(kept), "wrong", "conflict")
+        yield over_http("webhook", section, outside, lambda _: max(kept), "wrong", "conflict")
 
 
 @contextmanager
@@ -223,15 +211,6 @@ def witness(folder: Path, ledger: Path) -> Iterator[Subject]:
     with Outside(one._keep, more) as outside:
         place = {"url": outside.url, "vkey": str(one.cosigner.verifier)}
         section = {"witnesses": [place]}
-        yield _http("witness", section, outside, lambda _: one.size(origin), "wrong", "conflict")
-
-
-def _http(
-    name: str, section: dict[str, Any], outside: Outside, newest: Callable[[Path], int], *more: str
-) -> Subject:
-    def fail(fault: str) -> None:
-        outside.fault = fault
-        if not fault:
-            assert outside.redirected == [], "a redirect was followed"
-
-    return Subject(name, section, newest, frozenset({*FAULTS, *more}), fail)
+        yield over_http(
+            "witness", section, outside, lambda _: one.size(origin), "wrong", "conflict"
+        )

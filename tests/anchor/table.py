@@ -43,8 +43,10 @@ class Row(NamedTuple):
 
 def stable(reason: str) -> str:
     """A reason without what differs from run to run."""
-    reason = re.sub(r"https?://127\.0\.0\.1:\d+\S*?(?=[ ,;:']|$)", "ADDRESS", reason)
+    reason = re.sub(r"https?://127\.0\.0\.1:\d+[^\s,;:'\"]*", "ADDRESS", reason)
     reason = re.sub(r"/\S*/volume", "VOLUME", reason)
+    reason = re.sub(r"s3://\S+/\d{19}\b", "OBJECT", reason)
+    reason = re.sub(r"s3://audit-\d+-\d+[^\s:]*", "BUCKET", reason)
     reason = re.sub(r"/[0-9a-f]{16}\b", "/INCARNATION", reason)
     reason = re.sub(r"the ledger has \d+", "the ledger has N", reason)
     return reason.replace("|", "\\|")

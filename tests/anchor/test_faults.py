@@ -7,7 +7,7 @@ compared with docs/anchor-faults.md; `python -m tests.anchor.table` writes that 
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ import aiohttp
 import pytest
 
 from audit_receiver.anchor import line, publisher
-from tests.anchor.subjects import Authorities, Subject, subjects
+from tests.anchor.subject import Subject
+from tests.anchor.subjects import Authorities, subjects
 from tests.anchor.table import MEANING, RESULTS, Row, documented, stable
 from tests.e2e.oracle import events, value
-from tests.kit import build
+from tests.kit import buckets, build
 from tests.kit.timestamping import TimestampAuthority
 from tests.service.running import Running, running
 
@@ -43,6 +44,17 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Authorities:
     """The one that is trusted, and another."""
     folder = tmp_path_factory.mktemp("authorities")
     return TimestampAuthority(folder / "trusted"), TimestampAuthority(folder / "other")
+
+
+@pytest.fixture(scope="module")
+def bucket_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """S3 with Object Lock."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**buckets.KEYS, "AWS_DEFAULT_REGION": "us-east-1"}.items():
+            patch.setenv(name, value)
+        patch.setattr("boto3.DEFAULT_SESSION", None)
+        with buckets.ministack(tmp_path_factory.mktemp("s3") / "log") as url:
+            yield url
 
 
 async def ledger_of(folder: Path) -> Path:
@@ -96,10 +108,10 @@ def attempts(text: str, anchor: str, result: str) -> float:
 
 @pytest.mark.parametrize("fault", MEANING)
 async def test_a_fault_is_told_and_mends(
-    tmp_path: Path, authorities: Authorities, compressed: None, fault: str
+    tmp_path: Path, authorities: Authorities, bucket_server: str, compressed: None, fault: str
 ) -> None:
     ledger = await ledger_of(tmp_path)
-    with subjects(tmp_path / "outside", authorities, ledger) as tried:
+    with subjects(tmp_path / "outside", authorities, ledger, bucket_server) as tried:
         rows = await seen(fault, tmp_path, tried)
     keep_and_compare(fault, rows)
 
