@@ -189,6 +189,7 @@ class S3Store:
         answer = self._call(
             "get_object_retention",
             kept.key,
+            none=("NoSuchObjectLockConfiguration",),
             Key=self.place.prefix + kept.key,
             VersionId=kept.version_id,
         )
@@ -271,6 +272,11 @@ class S3Store:
             raise StoreError(f"{where}: {operation.replace('_', ' ')}: {said}") from exc
         except (BotoCoreError, ValueError) as exc:
             raise StoreError(f"{where}: {str(exc)[:300]}") from exc
+        except RecursionError as exc:  # botocore's, which looks for another region each time
+            raise StoreError(
+                f"{where}: the server redirects, and does so again where it leads. Configure the"
+                " endpoint and region that answer"
+            ) from exc
         return answer
 
 

@@ -47,6 +47,8 @@ def stable(reason: str) -> str:
     reason = re.sub(r"/\S*/volume", "VOLUME", reason)
     reason = re.sub(r"s3://\S+/\d{19}\b", "OBJECT", reason)
     reason = re.sub(r"s3://audit-\d+-\d+[^\s:]*", "BUCKET", reason)
+    reason = re.sub(r"\b[0-9a-f]{64}\b", "ROOT", reason)
+    reason = re.sub(r"\b\d{4}-\d\d-\d\d\b", "DATE", reason)
     reason = re.sub(r"/[0-9a-f]{16}\b", "/INCARNATION", reason)
     reason = re.sub(r"the ledger has \d+", "the ledger has N", reason)
     return reason.replace("|", "\\|")

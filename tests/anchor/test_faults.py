@@ -25,7 +25,7 @@ from tests.service.running import Running, running
 
 PATIENCE_SECONDS = 30.0
 RECORDS = 5
-MOST_ATTEMPTS = 12  # pauses of 0.05, 0.1, 0.2, 0.4, 0.4 s …; without them it would be hundreds
+MOST_ATTEMPTS = 60  # pauses of 0.05, 0.1, 0.2, 0.4, 0.4 s …; without them it would be thousands
 STAMP_SECONDS = 1.1  # after which a time stamp is due again
 
 
@@ -149,6 +149,7 @@ async def seen(fault: str, folder: Path, tried: list[Subject]) -> list[Row]:
             rows.append(Row(fault, one.name, wanted, kept, reason))
         for one in bad:
             one.fail("")
+        await send(run, 1)
         await until(run, "all on again", lambda now: all(now[o.name]["state"] == "on" for o in bad))
         await asyncio.sleep(STAMP_SECONDS)
         await send(run, 1)
