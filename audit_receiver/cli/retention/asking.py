@@ -98,13 +98,18 @@ def _by_service(path: Path, order: dict[str, Any]) -> dict[str, Any]:
     from audit_receiver.cli import readlog
 
     try:
-        answer = json.loads(
-            readlog.exchange(path, json.dumps(order).encode() + b"\n", PATIENCE_SECONDS)
-        )
-    except (OSError, ValueError) as exc:
+        line = readlog.exchange(path, json.dumps(order).encode() + b"\n", PATIENCE_SECONDS)
+    except OSError as exc:
         raise LedgerError(
             f"{path}: a program holds the ledger and does not answer here: {exc}. If it is not"
             " `serve`, wait until it has ended; else use the service's user or root"
+        ) from exc
+    try:
+        answer = json.loads(line)
+    except ValueError as exc:
+        raise LedgerError(
+            f"{path}: the service ended before all was done. What its entries authorise so far is"
+            " finished at its next start; then give this command again for the rest"
         ) from exc
     if not isinstance(answer, dict) or "error" in answer:
         raise LedgerError(str(answer.get("error") if isinstance(answer, dict) else answer))
