@@ -103,6 +103,19 @@ def go() -> Path:
 
 
 @lru_cache
+def notes() -> Path:
+    """A checker of notes and proofs on golang.org/x/mod/sumdb (tests/peers/notes)."""
+    need("go")
+    source = HERE / "notes"
+    recipe = b"".join((source / name).read_bytes() for name in ("go.mod", "go.sum", "main.go"))
+
+    def build(folder: Path) -> None:
+        run("go", "build", "-o", folder / "notes", ".", cwd=source)
+
+    return built("notes", recipe, build) / "notes"
+
+
+@lru_cache
 def witnesses() -> Path:
     """A folder with a log's `client` (tests/peers/witness) and other people's `omniwitness`."""
     need("go")

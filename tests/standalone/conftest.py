@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import command, populated
+from tests.kit.lab import LedgerLab
 
 __all__ = ["command", "populated"]
 
@@ -27,6 +28,14 @@ def script() -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[LedgerLab]:
+    """A ledger of one test's own."""
+    made = LedgerLab(tmp_path / "own")
+    yield made
+    made.discard()
 
 
 @pytest.fixture

@@ -4,15 +4,19 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Populated
-from tests.kit.attacker import copy_of, stolen_key
+from tests.cli.conftest import Populated, Result
+from tests.kit.attacker import Attacker, copy_of, stolen_key
 from tests.kit.attacks import CATALOGUE, Victim
+from tests.kit.lab import LedgerLab, draft
+from tests.ledger.test_rotation import DAY, rotate
 
+Command = Callable[..., Result]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "verify-by-hand.md"
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None or shutil.which("sqlite3") is None,
@@ -50,13 +54,36 @@ def test_of_an_untouched_ledger_everything_holds(folder: Path, populated: Popula
     assert told[2] == "ok"
     assert told.count("Signature Verified Successfully") == 2, "the checkpoint, and the tip"
     assert f"same root at {populated.size}" in told
-    assert told[-1] == "the first key is the one from outside"
+    assert "the first key is the one from outside" in told
+    assert "bad_epochs = 0" in told
+
+
+def test_each_key_epoch_is_followed(lab: LedgerLab, command: Command, tmp_path: Path) -> None:
+    lab.open(key_rotation_seconds=DAY)
+    for number in range(3):
+        lab.append(draft(f"r{number}"))
+        if number < 2:
+            rotate(lab)
+    lab.close()
+    copy_of(lab.path, tmp_path, "ledger.db")
+    command("checkpoint", lab.path, "--output", tmp_path / "checkpoint.txt")
+    statement = resources.files("audit_receiver") / "ledger" / "check.sql"
+    (tmp_path / "check.sql").write_text(statement.read_text())
+    told = by_hand(tmp_path).splitlines()
+    assert told.count("Signature Verified Successfully") == 4, "three epochs, and the checkpoint"
+    assert "bad_epochs = 0" in told
+    size = len(lab.headers())
+    assert f"same root at {size}" in told
+    with Attacker(tmp_path / "ledger.db") as attacker:
+        attacker.sign(stolen_key(lab.path), attacker.origin(), first_size=2)
+    told = by_hand(tmp_path).splitlines()
+    assert told.count("Signature Verified Successfully") == 2, "of the last epoch, and outside"
 
 
 @pytest.mark.parametrize(
     ("name", "missing"),
     [
-        ("rewrite and sign with another key", "Signature Verified Successfully\nsame root"),
+        ("rewrite and sign with another key", "Signature Verified Successfully\nbad_epochs"),
         ("rewrite and sign with the stolen key", "same root at"),
         ("take everything over with another key: same name", "the first key is the one"),
         ("put an older copy back", "same root at"),

@@ -13,23 +13,19 @@ from typing import Any
 
 import pytest
 
+from audit_receiver.retention.ranges import of_seqs
 from tests.cli.conftest import Populated, Result
 from tests.kit.attacker import Attacker, canonical, copy_of, sha3, stolen_key
 from tests.kit.lab import LedgerLab, draft
+from tests.ledger.test_checkpoints import first_schema
 from tests.ledger.test_recovery import mend, run
 from tests.ledger.test_rotation import DAY, rotate
+from tests.retention.scene import WHO, engine, fill
 from tests.standalone.conftest import FILE
 from tests.standalone.test_agreement import kinds
 
 Command = Callable[..., Result]
 Standalone = Callable[..., tuple[int, Any]]
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Any:
-    made = LedgerLab(tmp_path)
-    yield made
-    made.discard()
 
 
 @pytest.fixture
@@ -137,6 +133,43 @@ def test_an_entry_of_a_later_format_could_not_be_judged_and_is_told(
     with Attacker(copy) as attacker:
         attacker.set(seq, body='{"format":3}')
     assert kinds(same(copy)) == {"altered": seq}
+
+
+def test_a_ledger_of_the_first_schema_and_one_that_was_brought_up_to_date_hold(
+    same: Callable[..., Any], lab: LedgerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        first_schema(patch)
+        run_plain(lab, "old")
+        assert same(lab.path)["findings"] == []
+    run_plain(lab, "new")
+    assert lab.events("schema")
+    assert same(lab.path)["findings"] == []
+
+
+def test_bodies_that_were_erased_on_an_order_are_no_finding_and_others_are(
+    same: Callable[..., Any], lab: LedgerLab, tmp_path: Path
+) -> None:
+    lab.open()
+    fill(lab, 60)
+    engine(lab).erase(of_seqs([5, 6, 7, 20]), WHO)
+    lab.append(draft("after"))
+    lab.close()
+    report = same(lab.path, "--vkey", lab.path.with_suffix(".vkey"))
+    assert (report["verdict"], report["findings"]) == ("intact_unanchored", [])
+    copy = copy_of(lab.path, tmp_path)
+    with Attacker(copy) as attacker:
+        for seq in (8, 21):
+            attacker.set(seq, body=None)
+    places = [(one["kind"], one["first"], one["last"]) for one in same(copy)["findings"]]
+    assert places == [("body_missing", 8, 8), ("body_missing", 21, 21)]
+
+
+def run_plain(lab: LedgerLab, *records: str) -> None:
+    lab.open()
+    for record in records:
+        lab.append(draft(record))
+    lab.close()
 
 
 # ---- proofs --------------------------------------------------------------------------------------
