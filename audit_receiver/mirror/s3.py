@@ -21,6 +21,7 @@ _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _ABSENT = ("NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed", "405")
 _NO_VERSIONS = ("NotImplemented", "501")
 _LARGEST = 10**19 - 1
+_PAGE, _FEW = 1000, 4  # names in one answer: many, or where only the next one is asked for
 
 
 class Place(NamedTuple):
@@ -120,12 +121,11 @@ class S3Store:
                 if found is not None:
                     yield found[0]
 
-    def sizes(self, least: int = 0) -> Iterator[int]:
+    def sizes(self, least: int = 0, page: int = _PAGE) -> Iterator[int]:
         """The sizes of all checkpoints that were ever kept, deleted or not."""
         before = -1
-        for version in self._versions(
-            CHECKPOINTS, after=checkpoint_key(least - 1) if least else ""
-        ):
+        after = checkpoint_key(least - 1) if least else ""
+        for version in self._versions(CHECKPOINTS, after, page):
             size = checkpoint_size(version["Key"].removeprefix(self.place.prefix))
             if size is not None and size >= least and size > before:  # the marker may come, too
                 before = size
@@ -133,16 +133,26 @@ class S3Store:
 
     def largest(self, below: int = _LARGEST + 1) -> int | None:
         """The largest size under `checkpoints/` that is smaller than `below`, None without one."""
-        found: int | None = None
-        low, high = 0, below  # found < high always; what is looked for is >= low
+        found = self._next_size(0, below)
+        if found is None:
+            return None
+        step = 1024
+        while (farther := self._next_size(found + step, below)) is not None:
+            found, step = farther, step * 16
+        low, high = found + 1, min(found + step, below)  # nothing lies at high or behind it
         while low < high:
             middle = (low + high) // 2
-            size = next(self.sizes(middle), None)
-            if size is None or size >= below:
+            size = self._next_size(middle, below)
+            if size is None:
                 high = middle
             else:
                 found, low = size, size + 1
         return found
+
+    def _next_size(self, least: int, below: int) -> int | None:
+        """The smallest size that is at least `least`, if it is smaller than `below`."""
+        size = next(self.sizes(least, _FEW), None) if least < below else None
+        return size if size is not None and size < below else None
 
     def all_versions(self, key: str) -> Iterator[tuple[Kept, bytes]]:
         """Every version that was ever put under a name, newest first."""
@@ -234,10 +244,12 @@ class S3Store:
         except Exception as exc:  # urllib3's own, which boto3 does not translate
             raise StoreError(f"{self}/{key}: ended too early: {exc}") from exc
 
-    def _versions(self, prefix: str, after: str = "") -> Iterator[dict[str, Any]]:
+    def _versions(
+        self, prefix: str, after: str = "", page: int = _PAGE
+    ) -> Iterator[dict[str, Any]]:
         more = {"KeyMarker": self.place.prefix + after} if after else {}
         prefix = self.place.prefix + prefix
-        return self._pages("list_object_versions", "Versions", Prefix=prefix, **more)
+        return self._pages("list_object_versions", "Versions", Prefix=prefix, MaxKeys=page, **more)
 
     def _pages(self, operation: str, what: str, **more: Any) -> Iterator[dict[str, Any]]:
         while True:

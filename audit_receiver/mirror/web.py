@@ -1,5 +1,6 @@
 """A mirror behind a web server: read only, nothing followed, answers bounded."""
 
+import zlib
 from collections.abc import Iterator
 from http.client import HTTPException
 from typing import Any
@@ -43,11 +44,13 @@ class WebSource:
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
                 data: bytes = answer.read(MOST_BYTES + 1)
+                if answer.headers.get("Content-Encoding") == "gzip":  # tlog-tiles: may come unasked
+                    data = zlib.decompressobj(31).decompress(data, MOST_BYTES + 1)
         except HTTPError as exc:
             if exc.code in _GONE:
                 return
             raise StoreError(f"{url}: HTTP {exc.code}") from exc
-        except (URLError, HTTPException, OSError) as exc:
+        except (URLError, HTTPException, OSError, zlib.error) as exc:
             raise StoreError(f"{url}: {getattr(exc, 'reason', None) or exc}") from exc
         if len(data) > MOST_BYTES:
             raise StoreError(f"{url}: more than {MOST_BYTES} bytes; that is no mirror of a ledger")

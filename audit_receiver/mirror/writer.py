@@ -23,6 +23,7 @@ from audit_receiver.tlog.note import Note, NoteError
 
 AT_ONCE = 8  # objects that are written side by side
 _ROUND = 64  # after which it is asked whether to go on
+_TIDIED = 16
 _ERASING = (
     "SELECT seq, header, body FROM main.entry WHERE kind = 'ledger'"
     " AND action IN ('ledger.erase', 'ledger.prune') AND seq >= ? AND seq < ? ORDER BY seq"
@@ -198,12 +199,15 @@ class MirrorWriter:
                 for row in reader.entries(piece.first, piece.end)
             ]
             self._store.replace(layout.key(BODIES, piece), bundles.encode_bodies(bodies))
+            rest = "" if piece.width == WIDTH else str(piece.width)
+            self._store.drop(layout.partial_folder(BODIES, index), keep=rest)
 
     def _tidy(self, old: int, size: int) -> None:
         """Drop partial objects: those that a full one replaced, and older bodies at once."""
         if self._store.keeps_for_good:
             return
-        for index in range(old // WIDTH, size // WIDTH):
+        whole = range(old // WIDTH, size // WIDTH)
+        for index in whole[:_TIDIED]:  # partial ones are where a run ended, so not in later ones
             for room in (ENTRIES, BODIES, HEADS, layout.tile_room(0)):
                 self._store.drop(layout.partial_folder(room, index))
         if rest := size % WIDTH:

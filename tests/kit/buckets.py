@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from audit_receiver.mirror import s3
 from tests.kit.server import environment, free_port
 
@@ -44,12 +42,6 @@ def ministack(log: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(20)
-
-
-def use(credentials: dict[str, str]) -> None:
-    """Have boto3 find these; it keeps what it found first."""
-    os.environ.update(credentials, AWS_DEFAULT_REGION="us-east-1", AWS_EC2_METADATA_DISABLED="true")
-    boto3.DEFAULT_SESSION = None
 
 
 def bucket(url: str, lock: bool = True) -> s3.Place:

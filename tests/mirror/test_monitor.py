@@ -1,11 +1,13 @@
 """A monitor over a mirror that grows, is forked, rolled back, damaged, silent or gone."""
 
 import functools
+import gzip
 import json
 import shutil
 import threading
-from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -175,13 +177,8 @@ def test_a_state_that_cannot_be_read_ends_it(watch: Watch) -> None:
         watch.look()
 
 
-@pytest.fixture
-def served(place: Path) -> Iterator[str]:
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(place))
+@contextmanager
+def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -191,11 +188,49 @@ def served(place: Path) -> Iterator[str]:
     server.server_close()
 
 
+@pytest.fixture
+def served(place: Path) -> Iterator[str]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(functools.partial(Quiet, directory=str(place))) as url:
+        yield url
+
+
 def test_any_web_server_will_do(watch: Watch, served: str) -> None:
     watch.grow(700)
     key = vkey_of(watch.lab.path)
     told = Monitor(WebSource(served), [key], watch.state, lambda: 1).look()
     assert (told.alarm, told.size) == ("", 700)
+
+
+def test_a_web_server_may_pack_without_being_asked(watch: Watch) -> None:
+    class Packing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = watch.place / self.path.lstrip("/")
+            self.send_response(200 if path.is_file() else 404)
+            self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            self.wfile.write(gzip.compress(path.read_bytes() if path.is_file() else b""))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    watch.grow(300)
+    key = vkey_of(watch.lab.path)
+    with serving(Packing) as url:
+        assert Monitor(WebSource(url), [key], watch.state, lambda: 1).look().alarm == ""
+
+
+def test_a_redirect_is_not_followed(watch: Watch) -> None:
+    watch.grow(300)
+    key = vkey_of(watch.lab.path)
+    with Outside(lambda asked: Reply(200)) as outside:
+        outside.fault = "redirect"
+        told = Monitor(WebSource(outside.url), [key], watch.state, lambda: 1).look()
+        assert outside.redirected == []
+    assert told.alarm == "unreachable"
 
 
 def test_the_command_answers_with_codes_lines_and_a_webhook(
