@@ -19,6 +19,7 @@ MODE = "COMPLIANCE"
 _CONNECT_SECONDS, _READ_SECONDS = 5, 30
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _ABSENT = ("NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed", "405")
+_NO_LOCK = ("NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "404")
 _NO_VERSIONS = ("NotImplemented", "501")
 _LARGEST = 10**19 - 1
 _PAGE, _FEW = 1000, 4  # names in one answer: many, or where only the next one is asked for
@@ -199,7 +200,7 @@ class S3Store:
         answer = self._call(
             "get_object_retention",
             kept.key,
-            none=("NoSuchObjectLockConfiguration",),
+            none=_NO_LOCK,
             Key=self.place.prefix + kept.key,
             VersionId=kept.version_id,
         )
