@@ -51,11 +51,18 @@ def test_no_answer_makes_stock_senders_drop_for_our_fault() -> None:  # E02
         kinds.extend(kind.__subclasses__())
 
     for kind in kinds:
-        given = answer(kind([("id", "a", "b")]) if kind is errors.Conflict else kind("m"))  # type: ignore[arg-type]
+        given = answer(_made(kind))
         assert given.http in (400, 401, 403, 409, 413, 415, 503)
         assert given.grpc not in ("UNKNOWN", "INTERNAL")
         if not issubclass(kind, errors.SenderError):
             assert given.retry_after == 1
+
+
+def _made(kind: type[errors.AuditReceiverError]) -> errors.AuditReceiverError:
+    """One of these, whatever it is usually made with: of every room that is loaded by now."""
+    if kind is errors.Conflict:
+        return errors.Conflict([("id", "a", "b")])
+    return kind.__new__(kind, "m")
 
 
 def test_our_own_failures_tell_nothing_of_our_insides() -> None:
