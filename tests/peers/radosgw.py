@@ -4,6 +4,7 @@ One monitor, one manager, one OSD in memory, one gateway, all on 127.0.0.1, in o
 root, as the monitor and the OSD do.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -33,11 +34,15 @@ class Gateway(NamedTuple):
 
 
 def install() -> None:
-    """Debian's packages, if they are not there."""
-    if all(shutil.which(name) for name in (*PACKAGES, "ceph", "radosgw-admin")):
-        return
-    programs.need("apt-get")
-    programs.run("apt-get", "install", "-y", "--no-install-recommends", *PACKAGES)
+    """Debian's packages, if they are not there; one worker installs, the others wait for it."""
+    lock = programs.cache_folder() / "radosgw.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if all(shutil.which(name) for name in (*PACKAGES, "ceph", "radosgw-admin")):
+            return
+        programs.need("apt-get")
+        programs.run("apt-get", "install", "-y", "--no-install-recommends", *PACKAGES)
 
 
 @contextmanager
