@@ -74,7 +74,6 @@ def is_signed(key: bytes, message: bytes, signature: bytes) -> bool:  # s·B - k
     x, y = (one * pow(total[2], P - 2, P) % P for one in total[:2])
     encoded = (y | (x & 1) << 255).to_bytes(32, "little")
     return len(signature) == 64 and s < ORDER and encoded == signature[:32]
-
 # ---- verifier keys and checkpoints (§9, §10; C2SP signed-note, tlog-checkpoint) ------------------
 KEY = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+(\S+)")
 LINE = "\u2014 ([^\\s+\0-\x1f\x7f\ufffd]+) ([A-Za-z0-9+/=]{7,})\n"
@@ -119,7 +118,6 @@ def head_text(origin: str, size: int, root: bytes) -> bytes:
     return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
 def size_of(note: str) -> int:  # the size that a note names, 0 if it names none
     return int((re.match("[^\n]*\n([0-9]{1,19})\n", note) or "00")[1])
-
 # ---- canonical text (§1) -------------------------------------------------------------------------
 fractions: list[Any] = []  # in the text that was read last
 def number(text: str) -> Any:  # what JSON text says; ValueError for what no canonical text has
@@ -148,7 +146,6 @@ def parse(text: str) -> tuple[Any, bool]:  # the value of JSON, and whether it i
     value = READER.decode(text)
     plain = not fractions and (text.isascii() or max(text) <= "\uffff")  # WRITER agrees
     return value, (WRITER.encode(value) if plain else canonical(value)) == text
-
 # ---- headers (§5): no value has an escape, so that one expression describes them all -------------
 UNSEEN = '\0-\x1f"@\\\\\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff'
 TOKEN, HASH, COUNT = f'"[^{UNSEEN}]{{1,120}}"', '"[0-9a-f]{64}"', "0|[1-9][0-9]{0,15}"
@@ -222,7 +219,6 @@ def relabelled(header: Any, body: Any) -> str:  # the field that does not say wh
     stated = {name: header[name] for name in header if name in FROM or name == "subject"}
     stated.update((flag, True) for flag in header["flags"] if flag.startswith("withheld_"))
     return min((name for name, _ in stated.items() ^ says.items()), default="")
-
 # ---- the ledger (§12) ----------------------------------------------------------------------------
 IGNORED = {("table", f"sqlite_stat{n}") for n in (1, 4)}
 IGNORED |= {("table", f"_litestream_{name}") for name in ("seq", "lock")}
@@ -359,7 +355,6 @@ class Ledger:
                 self.nodes[height // 8, (self.size >> height) - 1] = top
             height += 1
         self.subtrees.append(top)
-
     def root(self) -> bytes:  # the tree's root; none where entries are missing
         root = self.subtrees[-1] if self.subtrees else sha256(b"")
         for left in self.subtrees[-2::-1]:
@@ -370,28 +365,31 @@ class Ledger:
         if (name == "genesis") != (seq == 0):
             raise ValueError("entry 0, and no other, is the genesis")
         if name in ("genesis", "key", "recover"):
-            key, old = parse_key(event["vkey"]), self.epoch(self.size)[2]
-            known = [one[2] for one in self.epochs if seq]
+            key, known = parse_key(event["vkey"]), [one[2] for one in self.epochs if seq]
             if key.name != event.get("origin", self.origin) or key in known:
                 raise ValueError("the key has another name than the ledger, or had its epoch")
             if name == "recover":
-                root, told = self.roots.get(event["size"], b""), event.get("signature")
+                size, told = event["size"], event.get("signature")
+                root, end = self.roots.get(size, b""), max(size, 1)  # what no head covers is void
+                self.epochs = [one for one in self.epochs if one[1] < end]
+                self.allowed = [one for one in self.allowed if one[2] < end]
+                self.declared = [one for one in self.declared if one[3] < end]
+                old = self.epoch(self.size)[2]
                 new = f"{key.name}\n{event['vkey']}\n".encode()
-                new = b"recover/v1\n" + head_text(self.origin, event["size"], root) + new
-                if root.hex() != event["root"]:
-                    self.add("altered", seq, seq, "it carries on from another root")
+                new = b"recover/v1\n" + head_text(old.name if old else "", size, root) + new
+                sql = "SELECT max(size) FROM main.head WHERE size <= ?"
+                if root.hex() != event["root"] or self.query(sql, (seq,)).fetchone()[0] != size:
+                    self.add("altered", seq, seq, "it carries on from another head")
                 elif told and not (old and is_signed(old.public, new, unbase64(told))):
                     self.add("key", seq, seq, "the key before has not signed the recovery")
                 elif not told and key != self.key:
                     self.undecided.append(f"who recovered at entry {seq}: the old key was lost")
             if name == "genesis":
                 self.stated, self.epochs = event.get("schema_sha3"), []
-                if self.key not in (None, key):
-                    self.add("key", 0, 0, "the genesis names another key than was given")
             self.origin = key.name
             self.epochs.append((seq + 2 if name == "key" else seq + 1, seq, key))
             for told in event.get("lost") or []:  # notes of a history that is not held any more
-                self.declared.append((told["origin"], int(told["size"]), told["root"]))
+                self.declared.append((told["origin"], int(told["size"]), told["root"], seq))
         elif name == "schema":
             if event.get("old") != self.stated:
                 self.add("schema", seq, seq, "the old schema is not the one stated before")
@@ -426,13 +424,12 @@ class Ledger:
                 self.add("inserted", row, row, "it was put in here")
             elif row != claims[at] and (at not in settled or end == len(rows)):
                 self.add("reordered", row, row, "the header has another number than the row")
-
     def epoch(self, size: int) -> Any:  # its first size, the seq that names its key, the key
         return next((one for one in self.epochs[::-1] if one[0] <= size), (0, 0, None))
-
     def heads(self, every_head: bool) -> None:  # of many signatures a spread, the last of each key
         rows = self.query("SELECT size, root, signature, epoch FROM main.head ORDER BY size")
         heads, signed = rows.fetchall(), 0
+        sizes = {one[0] for one in heads}
         step = 1 if every_head else max(1, len(heads) // 200)
         for at, (size, root, signature, epoch) in enumerate(heads):
             if type(size) is not int or type(root) is not bytes or len(root) != 32:
@@ -457,7 +454,7 @@ class Ledger:
                 self.covered = size
             signed = size if fits else signed
         for start, named, _ in self.epochs:
-            if start == named + 2 and self.last >= start and start - 1 not in self.roots:
+            if start == named + 2 and self.last >= start and start - 1 not in sizes:
                 self.add("key", named, named, "the new key is not named last in its commit")
         if self.size > self.last:
             self.add("head", self.last, self.size - 1, "no signed head covers the last entries")
@@ -474,6 +471,9 @@ class Ledger:
             self.add("schema", None, None, "the schema is not the one that the records state")
         if not self.size:
             self.add("missing", 0, 0, "there is no entry")
+        firsts = [one[2] for one in self.epochs if one[0] == one[1] + 1]  # of each incarnation
+        if firsts and self.key not in (None, *firsts):
+            self.add("key", 0, 0, "the ledger names another key than was given")
         allowed = sorted(one[:2] for one in self.allowed if one[2] < self.last)
         at, reach = 0, -1  # `reach`: how far the ranges go that begin at or before the seq
         for seq in self.gone:
@@ -500,7 +500,8 @@ class Ledger:
             return
         last, end = max(one.size - 1, 0), min([*after, self.size + 1]) - 1
         head = self.query("SELECT root FROM main.head WHERE size = ?", (one.size,)).fetchone()
-        lost = {told[1]: told[2] for told in self.declared if told[0] == one.origin}
+        lost = {told[1]: told[2] for told in self.declared  # of what began before that entry
+                if told[0] == one.origin and (not of or of[0][1] < told[3])}
         far = not of or one.size > end or one.size >= min(lost, default=0)
         same = lost.get(one.size, one.root.hex()) == one.root.hex()
         is_lost = far and same and max(lost, default=-1) >= one.size and size is None
@@ -538,7 +539,6 @@ def verify(path: str, key: Key | None, notes: dict[str, str], every_head: bool) 
     return {"verdict": VERDICTS[code], "size": it.size, "root": it.root().hex(),
             "origin": it.origin, "anchored_size": anchored, "unanchored": behind,
             "signatures_checked": it.signatures, "undecided": it.undecided, "findings": it.findings}
-
 # ---- proofs (§9), and the command line -----------------------------------------------------------
 VERDICTS = ("intact", "tampered", "undecided", "intact_unanchored")
 PROOF = r"c2sp\.org/tlog-proof@v1\nextra (\S*)\nindex (0|[1-9][0-9]*)\n((?:\S+\n)*)\n([^\0]*)"

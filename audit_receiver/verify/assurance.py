@@ -19,7 +19,7 @@ def level(
         return Assurance("NONE", ("what was found contradicts the ledger",))
     reached: Level = "LOCAL_CHAINED"
     rests = ["the ledger's hashes, tree and signatures, which agree with each other"]
-    unvouched = unknown(incarnations)
+    unvouched = _unknown(incarnations)
     if not pinned:
         rests.append("the key named in the file or beside it: whoever rewrote it could replace it")
     elif not unvouched:
@@ -40,7 +40,14 @@ def level(
     return Assurance(reached, tuple(rests))
 
 
-def unknown(incarnations: Sequence[Incarnation]) -> list[Incarnation]:
+def unjudged(incarnations: Sequence[Incarnation]) -> list[Incarnation]:
+    """Those that no head by a known key covers; one of a later incarnation covers them as well."""
+    pinned = [place for place, one in enumerate(incarnations) if one.key_pinned]
+    behind = incarnations[pinned[-1] :] if pinned else incarnations
+    return _unknown(behind)
+
+
+def _unknown(incarnations: Sequence[Incarnation]) -> list[Incarnation]:
     """Those whose key neither came from outside nor was signed for by one that did."""
     unvouched: list[Incarnation] = []
     known = False

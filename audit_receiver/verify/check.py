@@ -217,8 +217,8 @@ class Examination:
         if self._key_pins():
             undecided += [
                 f"from entry {one.first} on: nothing that was given from outside vouches for the"
-                " key that the recover entry names. Give it as well, with another --vkey"
-                for one in assurance.unknown(self._incarnations.report(0, self._pins))
+                " key that this entry names. Give it as well, with another --vkey"
+                for one in assurance.unjudged(self._incarnations.report(0, self._pins))
             ]
         if newer is not None:
             undecided.append(
