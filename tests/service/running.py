@@ -60,6 +60,12 @@ class Running:
         """SIGTERM, as a supervisor sends it."""
         os.kill(os.getpid(), signal.SIGTERM)
 
+    async def settled(self) -> None:
+        """Wait until genesis, start, config and anchor are written: then it is idle for long."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (await self.get("/readyz")).body.get("entries") != 4:
+                await asyncio.sleep(0.02)
+
     async def ended(self) -> int:
         """Wait for the end; the exit code."""
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -22,6 +22,7 @@ async def until(run: Running, status: int) -> str:
 
 async def test_a_new_ledger_is_ready_and_says_how_many_entries_it_has(tmp_path: Path) -> None:
     async with running(tmp_path) as run:
+        await run.settled()
         answer = await run.get("/readyz")
         with sqlite3.connect(f"file:{run.ledger}?mode=ro", uri=True) as connection:
             [(entries,)] = connection.execute("SELECT count(*) FROM entry").fetchall()
@@ -44,16 +45,9 @@ async def test_readiness_tells_how_each_anchor_stands(tmp_path: Path) -> None:
         assert (checkpoint.status, checkpoint.body) == (200, note)
 
 
-async def settled(run: Running) -> None:
-    """Wait until genesis, start, config and anchor are written: then nothing is for a minute."""
-    async with asyncio.timeout(10):
-        while (await run.get("/readyz")).body.get("entries") != 4:
-            await asyncio.sleep(0.02)
-
-
 async def test_a_ledger_that_cannot_be_opened_is_503_with_the_reason(tmp_path: Path) -> None:
     async with running(tmp_path) as run:
-        await settled(run)
+        await run.settled()
         away = run.ledger.rename(run.ledger.with_name("away"))
         gone = await run.get("/readyz")
         assert (gone.status, "there is no ledger" in gone.body["reason"]) == (503, True)

@@ -187,6 +187,7 @@ async def test_a_commit_that_leaves_the_file_unknown_ends_it_with_exit_code_1(
     run = Running(tmp_path, {})
     try:
         await run.ready()
+        await run.settled()
         pen = opened[0]._writer.pen
         monkeypatch.setattr(pen, "write", fail)
         assert await post(run) == 503, "answered, retryably, before the process ends"
