@@ -35,10 +35,8 @@ SCHEMAS = {  # §11: every schema that was ever released
 
 def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
-
 def sha3(text: str) -> str:
     return hashlib.sha3_256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
 # ---- Ed25519 (RFC 8032, 5.1.7); a point is X, Y, Z, T with x = X/Z, y = Y/Z, xy = T/Z ------------
 P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -244,6 +242,7 @@ class Ledger:
         self.before: Sequence[str] = ("0" * 64,)  # the hash of the row before: stored, computed
         self.epochs = [(0, 0, key)] if key else []  # first size, seq that names the key, key
         self.origin = self.stated = self.digest = self.received = ""
+        self.holds: dict[str, list[tuple[int, int]]] = {}  # in force, by name
         self.tally: Counter[Any] = Counter()  # of entries since the last heartbeat
         self.beat = self.later = self.last = self.covered = self.most = self.signatures = 0
 
@@ -394,9 +393,18 @@ class Ledger:
             if event.get("old") != self.stated:
                 self.add("schema", seq, seq, "the old schema is not the one stated before")
             self.stated = event.get("new")
-        elif name in ("erase", "prune") and type(event.get("ranges")) is list:
-            pairs = (p for p in event["ranges"] if type(p) is list and [*map(type, p)] == [int] * 2)
-            self.allowed += [(first, min(last, seq - 1), seq) for first, last in pairs]
+        elif name in ("erase", "prune", "hold"):
+            told = event.get("ranges") if type(event.get("ranges")) is list else []
+            pairs = [(p[0], min(p[1], seq - 1)) for p in told if type(p) is list
+                     and [*map(type, p)] == [int, int]]
+            if name == "hold":
+                self.holds[str(event.get("hold"))] = pairs if event.get("state") == "add" else []
+                return
+            held = sorted(pair for ranges in self.holds.values() for pair in ranges)
+            for first, last in pairs:  # what is held is not allowed
+                for begin, end in [*held, (last + 1, last + 1)]:
+                    self.allowed += [(first, min(begin - 1, last), seq)] if begin > first else []
+                    first = max(first, end + 1)
         elif name == "heartbeat":
             self.tally, tally = Counter({("ledger.heartbeat", ""): 1}), self.tally
             tally -= self.tally  # a heartbeat counts up to itself, and the next one counts it

@@ -16,6 +16,7 @@ import pytest
 from audit_receiver.retention.ranges import of_seqs
 from tests.cli.conftest import Populated, Result
 from tests.kit.attacker import Attacker, canonical, copy_of, sha3, stolen_key
+from tests.kit.attacks import Victim
 from tests.kit.lab import LedgerLab, draft
 from tests.ledger.test_checkpoints import first_schema
 from tests.ledger.test_recovery import mend, run
@@ -163,6 +164,40 @@ def test_bodies_that_were_erased_on_an_order_are_no_finding_and_others_are(
             attacker.set(seq, body=None)
     places = [(one["kind"], one["first"], one["last"]) for one in same(copy)["findings"]]
     assert places == [("body_missing", 8, 8), ("body_missing", 21, 21)]
+
+
+def own(victim: Victim, attacker: Attacker, event: str, **fields: Any) -> None:
+    """One more of the receiver's own records by the keyholder, under a signed head."""
+    seq, size = attacker.size(), attacker.size() + 1
+    prev = attacker.db.execute("SELECT hash FROM entry WHERE seq = ?", (seq - 1,)).fetchone()[0]
+    time = f"2031-01-01T00:00:00.{seq:09d}Z"
+    body = {"event": {**fields, "name": event, "time": time}, "kind": "ledger", "salt": "0" * 32}
+    header = {"action": f"ledger.{event}", "body": sha3(canonical(body)), "flags": []}
+    header |= {"kind": "ledger", "prev": prev.hex(), "received": time, "seq": seq, "time": time}
+    text = canonical({**header, "v": 1})
+    sql = "INSERT INTO entry(seq, header, hash, body) VALUES (?, ?, ?, ?)"
+    attacker.db.execute(sql, (seq, text, bytes.fromhex(sha3(text)), canonical(body)))
+    attacker.db.execute("INSERT INTO head VALUES (?, zeroblob(32), x'00', 0)", (size,))
+    attacker.regrow()
+    attacker.sign(victim.key, attacker.origin(), size)
+
+
+def test_what_a_hold_keeps_no_order_lets_go(
+    same: Callable[..., Any], populated: Populated, tmp_path: Path
+) -> None:
+    victim = Victim(
+        copy_of(populated.path, tmp_path), stolen_key(populated.path), populated.early, 0
+    )
+    with victim.open() as attacker:
+        own(victim, attacker, "hold", hold="a", state="add", ranges=[[105, 109], [120, 121]])
+        own(victim, attacker, "hold", hold="b", state="add", ranges=[[130, 139]])
+        own(victim, attacker, "hold", hold="b", state="release")
+        own(victim, attacker, "erase", ranges=[[100, 149]])
+        own(victim, attacker, "hold", hold="c", state="add", ranges=[[140, 141]])
+        for seq in (100, 104, 105, 109, 110, 119, 120, 122, 135, 140, 149):
+            attacker.set(seq, body=None)
+    places = [(one["kind"], one["first"], one["last"]) for one in same(victim.path)["findings"]]
+    assert places == [("body_missing", seq, seq) for seq in (105, 109, 120)]
 
 
 def run_plain(lab: LedgerLab, *records: str) -> None:
