@@ -233,9 +233,9 @@ class Ledger:
         self.query, self.key = db.execute, key
         # sizes of outside notes that hold; lost notes that `recover` names; ranges without bodies;
         # roots of the tree's perfect subtrees, the largest first
-        empty: Any = ([], [], [], [], [], [], {}, {}, {0: sha256(b"")})
+        empty: Any = ([], [], [], [], [], [], [], {}, {}, {0: sha256(b"")})
         self.findings, self.undecided, self.agreed, self.declared, self.allowed = empty[:5]
-        self.subtrees, self.newest, self.nodes, self.roots = empty[5:]
+        self.told, self.subtrees, self.newest, self.nodes, self.roots = empty[5:]
         self.size, self.lost, self.counting = 0, False, True  # lost where entries are missing
         # numbers of rows, and of the headers in them; seqs of records, and of what has no body
         self.rows, self.claims, self.records, self.gone = (array("q") for _ in range(4))
@@ -345,7 +345,6 @@ class Ledger:
         if relabelled(header, value):
             raise Altered(f"the header's {relabelled(header, value)} is not what the body says")
         return value.get("event")
-
     def push(self, header: bytes) -> None:  # RFC 6962: grow the tree by one leaf
         top, height, self.size = sha256(b"\0" + header), 1, self.size + 1
         while not self.lost and self.size % (1 << height) == 0:
@@ -382,7 +381,7 @@ class Ledger:
                 elif told and not (old and is_signed(old.public, new, unbase64(told))):
                     self.add("key", seq, seq, "the key before has not signed the recovery")
                 elif not told and key != self.key:
-                    self.undecided.append(f"who recovered at entry {seq}: the old key was lost")
+                    self.told.append(f"entry {seq} recovers: nothing inside vouches for its key")
             if name == "genesis":
                 self.stated, self.epochs = event.get("schema_sha3"), []
             self.origin = key.name
@@ -546,7 +545,8 @@ def verify(path: str, key: Key | None, notes: dict[str, str], every_head: bool) 
     code = 1 if it.findings else 2 if it.undecided else 3 if behind or not it.agreed else 0
     return {"verdict": VERDICTS[code], "size": it.size, "root": it.root().hex(),
             "origin": it.origin, "anchored_size": anchored, "unanchored": behind,
-            "signatures_checked": it.signatures, "undecided": it.undecided, "findings": it.findings}
+            "signatures_checked": it.signatures, "told": it.told, "undecided": it.undecided,
+            "findings": it.findings}
 # ---- proofs (§9), and the command line -----------------------------------------------------------
 VERDICTS = ("intact", "tampered", "undecided", "intact_unanchored")
 PROOF = r"c2sp\.org/tlog-proof@v1\nextra (\S*)\nindex (0|[1-9][0-9]*)\n((?:\S+\n)*)\n([^\0]*)"

@@ -107,6 +107,18 @@ def test_a_recovered_ledger_holds_and_what_was_lost_is_declared(
     assert same(lab.path, "--checkpoint", lost, "--checkpoint", note)["verdict"] == "intact"
 
 
+def test_a_recovery_without_the_old_key_is_told(
+    same: Callable[..., Any], lab: LedgerLab, command: Command
+) -> None:
+    run(lab, "a")
+    lab.path.with_suffix(".key").unlink()
+    mend(lab)
+    run(lab, "b")
+    report = same(lab.path, "--checkpoint", note_of(command, lab.path))
+    assert len(report["told"]) == 1
+    assert "nothing inside vouches for its key" in report["told"][0]
+
+
 def newer(attacker: Attacker, version: int) -> int:
     """An entry of a later format at the end, well-formed as far as that keeps its meaning."""
     seq = attacker.size()
@@ -180,6 +192,17 @@ def own(victim: Victim, attacker: Attacker, event: str, **fields: Any) -> None:
     attacker.db.execute("INSERT INTO head VALUES (?, zeroblob(32), x'00', 0)", (size,))
     attacker.regrow()
     attacker.sign(victim.key, attacker.origin(), size)
+
+
+def test_a_key_that_comes_back_is_found(
+    same: Callable[..., Any], populated: Populated, tmp_path: Path
+) -> None:
+    path = copy_of(populated.path, tmp_path)
+    victim = Victim(path, stolen_key(populated.path), populated.early, 0)
+    with victim.open() as attacker:
+        seq = attacker.size()
+        own(victim, attacker, "key", vkey=attacker.body(0)["event"]["vkey"], reason="scheduled")
+    assert kinds(same(path)) == {"key": seq}
 
 
 def test_what_a_hold_keeps_no_order_lets_go(
