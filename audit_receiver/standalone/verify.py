@@ -229,13 +229,13 @@ class Altered(ValueError):
     """A hash that is not the text's, or a field that is not the body's."""
 class Ledger:
     """One pass over the entries; then heads, nodes and notes are compared with what it gave."""
-    def __init__(self, db: sqlite3.Connection, key: Key | None) -> None:
-        self.query, self.key = db.execute, key
+    def __init__(self, db: sqlite3.Connection, key: Key | None, pinned: bool = False) -> None:
+        self.query, self.key, self.pinned = db.execute, key, pinned
         # sizes of outside notes that hold; lost notes that `recover` names; ranges without bodies;
         # roots of the tree's perfect subtrees, the largest first
-        empty: Any = ([], [], [], [], [], [], [], {}, {}, {0: sha256(b"")})
+        empty: Any = ([], [], [], [], [], [], {}, {}, {0: sha256(b"")})
         self.findings, self.undecided, self.agreed, self.declared, self.allowed = empty[:5]
-        self.told, self.subtrees, self.newest, self.nodes, self.roots = empty[5:]
+        self.subtrees, self.newest, self.nodes, self.roots = empty[5:]
         self.size, self.lost, self.counting = 0, False, True  # lost where entries are missing
         # numbers of rows, and of the headers in them; seqs of records, and of what has no body
         self.rows, self.claims, self.records, self.gone = (array("q") for _ in range(4))
@@ -245,7 +245,6 @@ class Ledger:
         self.holds: dict[str, list[tuple[int, int]]] = {}  # in force, by name
         self.tally: Counter[Any] = Counter()  # of entries since the last heartbeat
         self.beat = self.later = self.last = self.covered = self.most = self.signatures = 0
-
     def add(self, kind: str, first: Any, last: Any, message: str) -> None:  # neighbours become one
         one = self.newest.get((kind, message))
         if one and first is not None and first <= one["last"] + 1:
@@ -254,7 +253,6 @@ class Ledger:
             one = {"kind": kind, "first": first, "last": last, "message": message[:400]}
             self.findings.append(one)
             self.newest[kind, message] = one
-
     def judge(self, notes: dict[str, str], every_head: bool) -> None:  # sqlite3.Error ends it
         sql = "SELECT type, name, tbl_name, sql FROM sqlite_master"
         rows = [row for row in self.query(sql) if row[3] and row[:2] not in IGNORED]
@@ -290,7 +288,6 @@ class Ledger:
             if told != "ok" and not re.match("(CHECK|NULL|NUMERIC|TEXT) ", told):
                 words = re.sub("row [0-9]+ missing", "rows are missing", told)
                 self.add("index", None, None, f"integrity_check: {words}")
-
     def entry(self, seq: int, text: Any, stored: Any, body: Any) -> None:  # judge one row
         header, hashes, event, fault = EMPTY, EMPTY, None, ""
         try:
@@ -327,7 +324,6 @@ class Ledger:
                 self.own(seq, action[7:], event)
             except MALFORMED as error:
                 self.add("key", seq, seq, f"it is no such record: {error}")
-
     def body(self, seq: int, header: dict[str, Any], body: Any) -> Any:  # gives an own event
         if body is None:
             self.gone.append(seq)
@@ -358,7 +354,6 @@ class Ledger:
         for left in self.subtrees[-2::-1]:
             root = sha256(b"\1" + left + root)
         return b"" if self.lost else root
-
     def own(self, seq: int, name: str, event: Any) -> None:  # records of the ledger itself (§8)
         if (name == "genesis") != (seq == 0):
             raise ValueError("entry 0, and no other, is the genesis")
@@ -380,8 +375,8 @@ class Ledger:
                     self.add("altered", seq, seq, "it carries on from another head")
                 elif told and not (old and is_signed(old.public, new, unbase64(told))):
                     self.add("key", seq, seq, "the key before has not signed the recovery")
-                elif not told and key != self.key:
-                    self.told.append(f"entry {seq} recovers: nothing inside vouches for its key")
+                elif not told and self.pinned and key != self.key:
+                    self.undecided.append(f"who recovered at entry {seq}: the old key was lost")
             if name == "genesis":
                 self.stated, self.epochs = event.get("schema_sha3"), []
             self.origin = key.name
@@ -413,7 +408,6 @@ class Ledger:
             elif self.counting and ends != canonical([self.beat, seq - 1]):
                 self.add("altered", self.beat, seq - 1, "a heartbeat counted from or to elsewhere")
             self.beat, self.counting = seq, self.claims[-1] == seq
-
     def order(self) -> None:  # what stands otherwise than in the order 0, 1, 2, …
         rows, claims, end = self.rows, self.claims, 0
         if all(row == at == claims[at] for at, row in enumerate(rows)):
@@ -465,7 +459,6 @@ class Ledger:
                 self.add("key", named, named, "the new key is not named last in its commit")
         if self.size > self.last:
             self.add("head", self.last, self.size - 1, "no signed head covers the last entries")
-
     def rest(self) -> None:  # nodes, the schema that is stated, and bodies that are gone
         stored = {row[:2]: row[2] for row in self.query("SELECT level, idx, hash FROM main.node")}
         for (level, idx), digest in self.nodes.items():
@@ -488,7 +481,6 @@ class Ledger:
                 at, reach = at + 1, max(reach, allowed[at][1])
             if seq > reach:
                 self.add("body_missing", seq, seq, "no erase or prune entry behind it names it")
-
     def note(self, name: str, size: Any, text: Any) -> None:  # from outside, or kept with a size
         try:
             one = Checkpoint.parse(text)
@@ -525,13 +517,13 @@ class Ledger:
         if kind == "key" or (kind and not is_lost):
             self.add(kind, first, last, f"{name}, of {one.origin} and size {one.size}")
 
-def verify(path: str, key: Key | None, notes: dict[str, str], every_head: bool) -> dict[str, Any]:
+def verify(path: str, key: Key | None, pinned: bool, notes: dict[str, str], every: bool) -> Any:
     db = sqlite3.connect(Path(path).absolute().as_uri() + "?mode=ro", uri=True)
     db.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
-    it = Ledger(db, key)
+    it = Ledger(db, key, pinned)
     try:
         db.execute("BEGIN")
-        it.judge(notes, every_head)
+        it.judge(notes, every)
     except sqlite3.Error as error:
         it.add("unreadable", it.size, None, f"SQLite cannot read the file: {error}")
     db.close()
@@ -545,8 +537,8 @@ def verify(path: str, key: Key | None, notes: dict[str, str], every_head: bool) 
     code = 1 if it.findings else 2 if it.undecided else 3 if behind or not it.agreed else 0
     return {"verdict": VERDICTS[code], "size": it.size, "root": it.root().hex(),
             "origin": it.origin, "anchored_size": anchored, "unanchored": behind,
-            "signatures_checked": it.signatures, "told": it.told, "undecided": it.undecided,
-            "findings": it.findings}
+            "key_pinned": pinned, "signatures_checked": it.signatures,
+            "undecided": it.undecided, "findings": it.findings}
 # ---- proofs (§9), and the command line -----------------------------------------------------------
 VERDICTS = ("intact", "tampered", "undecided", "intact_unanchored")
 PROOF = r"c2sp\.org/tlog-proof@v1\nextra (\S*)\nindex (0|[1-9][0-9]*)\n((?:\S+\n)*)\n([^\0]*)"
@@ -594,8 +586,7 @@ def main() -> int:  # do what the command line asks
                 if file.read(16) != b"SQLite format 3\0":
                     raise ValueError(f"{asked.ledger} is no SQLite database")
             notes = {name: Path(name).read_text("utf-8") for name in asked.checkpoint}
-            report = verify(asked.ledger, key, notes, asked.every_head)
-            report["key_pinned"] = bool(asked.vkey)
+            report = verify(asked.ledger, key, bool(asked.vkey), notes, asked.every_head)
     except Exception as error:  # whatever it is, it is no verdict
         print(f"could not judge: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
