@@ -138,6 +138,7 @@ def test_the_table_is_what_the_attacks_give(
         for name, given in list(alone.items())[:2]:  # it passes without this layer
             with monkeypatch.context() as patch:
                 switch_off(patch, layer)
+                given = "" if layer == "outside key" else given  # off: nobody gives one
                 assert judge(name, given).verdict.startswith("intact"), (layer, name)
     lone = [layer for layer, alone in bearing.items() if not alone]
     assert lone == []
