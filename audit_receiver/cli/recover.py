@@ -8,6 +8,9 @@ import click
 from audit_receiver.cli.output import count_of, safe, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
     from audit_receiver.ledger.recovery import Recovered
 
 
@@ -49,6 +52,11 @@ def command(ledger: Path | None, reason: str, path: str | None) -> None:
     if ledger is not None:
         settings = replace(settings, path=ledger)
     os.umask(0o027)
+    if load.source(path) is None:
+        say(
+            "warning: no --config: only the anchors of the embedded configuration are asked what"
+            " is lost"
+        )
     known, unasked = asyncio.run(publishing.ask(config))
     for warning in unasked:
         say(f"warning: {warning}; what it knows is not recorded as lost")
@@ -67,10 +75,9 @@ def _tell(done: "Recovered", ledger: Path) -> None:
         click.echo(f"recovered     {ledger}, {count_of(done.size, 'entry')}")
     click.echo(f"origin        {done.vkey.partition('+')[0]}")
     click.echo(f"verifier key  {done.vkey}")
-    for one in done.lost:
-        click.echo(
-            f"lost          size {one['size']} of {safe(one['origin'])}, known to {one['anchor']}"
-        )
+    click.echo(f"log key       {done.log_vkey}")
+    for line in _lost(done.lost):
+        click.echo(f"lost          {safe(line)}")
     for mended in done.mended:
         click.echo(f"mended        {safe(mended)}")
     for name in done.moved:
@@ -86,3 +93,15 @@ def _tell(done: "Recovered", ledger: Path) -> None:
             "The old key is lost, so nothing signs for the new one: `verify` cannot judge what"
             " follows without the new verifier key. It has to reach your auditor, with the reason."
         )
+    say("A witness watches the log key under its new origin from now on; tell who runs one.")
+
+
+def _lost(lost: "Sequence[Mapping[str, Any]]") -> "Iterator[str]":
+    """One line for each history of each anchor, however many checkpoints it has of it."""
+    sizes: dict[tuple[str, str], list[int]] = {}
+    for one in lost:
+        sizes.setdefault((str(one["origin"]), str(one["anchor"])), []).append(int(one["size"]))
+    for (origin, anchor), found in sizes.items():
+        least, most = min(found), max(found)
+        which = f"size {most}" if least == most else f"sizes {least} to {most}"
+        yield f"{count_of(len(found), 'checkpoint')} of {origin}, {which}, known to {anchor}"

@@ -1,6 +1,6 @@
 """A verification's report in words: the verdict, what was found, what was checked, what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from audit_receiver.cli.output import count_of, safe
@@ -8,6 +8,7 @@ from audit_receiver.verify.findings import KINDS, Finding, span_of
 from audit_receiver.verify.report import Incarnation, VerifyReport, verdicts
 
 SHOWN = 50  # findings that a person reads; `--format json` has them all
+FEW = 3  # of what a recovery declares lost, and the last
 MOST_BRACKETS = 5  # the newest
 _STRUCTURE = ", the file's structure"
 LONG = 70  # characters of an expected or found value
@@ -33,7 +34,20 @@ def in_words(report: VerifyReport, ledger: Path, key: str, advised: bool = True)
 
 
 def headline(report: VerifyReport) -> str:
-    """The verdict in one line."""
+    """The verdict in one line; that a ledger was recovered belongs to it."""
+    return _verdict(report) + _recovered(report)
+
+
+def _recovered(report: VerifyReport) -> str:
+    recoveries, lost = len(report.incarnations) - 1, sum(len(o.lost) for o in report.incarnations)
+    if recoveries < 1 and not lost:
+        return ""
+    how = f"recovered {count_of(recoveries, 'time')}" if recoveries > 0 else "begun anew"
+    what = f"; {count_of(lost, 'outside checkpoint')} declared lost" if lost else ""
+    return f". It was {how}{what}: see below"
+
+
+def _verdict(report: VerifyReport) -> str:
     size = count_of(report.size, "entry")
     if report.verdict == "tampered":
         return f"DOES NOT HOLD: {count_of(len(report.findings), 'finding')} in {size}"
@@ -84,8 +98,18 @@ def _incarnation(number: int, one: Incarnation) -> Iterator[str]:
     if one.unsigned:
         entries = count_of(one.unsigned, "entry")
         yield f"          {entries} before it had no signed head until then"
-    yield from (safe(f"          lost: {text}") for text in one.lost[:SHOWN])
-    yield from (safe(f"          {text}") for text in one.declared[:SHOWN])
+    yield from (safe(f"          {text}") for text in _some("lost: ", one.lost))
+    yield from (safe(f"          {text}") for text in _some("", one.declared))
+
+
+def _some(word: str, texts: Sequence[str]) -> Iterator[str]:
+    """The first few and the last: an anchor may have a checkpoint for every ten seconds."""
+    if (between := len(texts) - FEW - 1) < 2:
+        yield from (word + text for text in texts)
+        return
+    yield from (word + text for text in texts[:FEW])
+    yield f"{word}... {between:,} more; `--format json` has them all"
+    yield word + texts[-1]
 
 
 def _findings(report: VerifyReport) -> Iterator[str]:

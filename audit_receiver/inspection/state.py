@@ -32,8 +32,8 @@ def parse(text: bytes, name: str) -> Memory:
         return Memory.from_dict(json.loads(text))
     except (StateError, ValueError, RecursionError) as exc:
         raise StateFileError(
-            f"{name}: {exc}. Find out what changed it; without it nothing is compared with what was"
-            " seen earlier"
+            f"{name}: is no state that `verify --state` wrote: {exc}. Find out what"
+            " changed it; without it nothing is compared with what was seen earlier"
         ) from exc
 
 

@@ -38,6 +38,7 @@ class Recovered(NamedTuple):
 
     created: bool  # there was nothing to go on with: a new ledger was begun
     vkey: str  # the key of the new incarnation
+    log_vkey: str  # its log key, for those who run a witness
     size: int  # entries now
     lost: list[dict[str, Any]]  # checkpoints of outside that the ledger does not hold any more
     signed: bool  # the old key signed for the new one, so that the first verifier key is enough
@@ -80,8 +81,10 @@ def _begin_anew(
     moved = _move_away(files, timestamp.render(clock.wall())[:19].replace(":", ""))
     beginning = creation.Beginning(lost=lost, reason=reason)
     creation.create_ledger(settings, files, clock.wall(), beginning)
-    vkey = str(keys.read_vkey(files))
-    return Recovered(True, vkey, 1, lost, False, [], moved, "", "")
+    vkey = keys.read_vkey(files)
+    assert vkey is not None  # just made
+    log_key, _ = keys.carry_over(files, vkey.name)
+    return Recovered(True, str(vkey), str(log_key.verifier), 1, lost, False, [], moved, "", "")
 
 
 def _move_away(files: LedgerFiles, when: str) -> list[str]:
@@ -171,6 +174,7 @@ class _Recovery:
         return Recovered(
             created=False,
             vkey=str(signer.verifier),
+            log_vkey=str(log_signer.verifier),
             size=writer.end.size,
             lost=lost,
             signed=bool(signature),

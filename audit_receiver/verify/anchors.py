@@ -54,7 +54,10 @@ def read(given: Iterable[Sequence[str]]) -> tuple[list[Given], list[str]]:
             note = Note.parse(one.text)
             good.append(Given(one.name, note, Checkpoint.parse(note.text), one.source))
         except (NoteError, CheckpointError) as exc:
-            bad.append(f"{one.name} is no checkpoint: {exc}")
+            bad.append(
+                f"{one.name} is no checkpoint: {exc}; a checkpoint is one signed note, and a file"
+                " or log of an anchor is given with --anchor"
+            )
     return sorted(good, key=lambda one: one.checkpoint.size), bad
 
 

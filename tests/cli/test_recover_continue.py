@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,20 @@ def anchored(server: Server) -> list[str]:
 def refused(server: Server, code: int) -> list[str]:
     """The start ends with this code and names a command; that command, as it would be typed."""
     assert server.launch().wait() == code, server.stderr
-    found = re.search(r"audit-receiver (recover .* --reason) '\.\.\.'", server.stderr)
+    found = re.search(r"audit-receiver (recover (?:.* )?--reason) '\.\.\.'", server.stderr)
     assert found is not None, server.stderr
     assert "--config that `serve` has" in server.stderr
     return [*shlex.split(found.group(1)), "INC-42", "--config", str(server.config_file)]
+
+
+def log_key(ledger: Path) -> str:
+    """Of the newest incarnation, as the ledger names it."""
+    with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as connection:
+        [(text,)] = connection.execute(
+            "SELECT json_extract(body, '$.event.log_vkey') FROM entry"
+            " WHERE action IN ('ledger.genesis', 'ledger.recover') ORDER BY seq DESC LIMIT 1"
+        )
+    return str(text)
 
 
 def report(ledger: Path, *arguments: str | Path) -> dict[str, Any]:
@@ -77,12 +88,46 @@ def test_what_the_refusal_says_is_the_way_on(
     vkey = re.search(r"^verifier key  (\S+)$", done.stdout, re.MULTILINE)
     assert vkey is not None
     origin = vkey.group(1).partition("+")[0]
-    assert "lost          size" in done.stdout
+    assert re.search(r"^lost +\d checkpoints? of \S+, sizes? .*, known to file$", done.stdout, re.M)
+    assert f"log key       {log_key(server.ledger)}\n" in done.stdout
     store(server)
     check(server.ledger)
     newest = anchored(server)[-1]
     assert newest.splitlines()[0] == origin
     assert report(server.ledger)["findings"] == []
+
+
+def test_a_lost_key_leads_on_as_well_and_the_verdict_says_so(server: Server) -> None:
+    store(server)
+    server.ledger.with_suffix(".key").unlink()
+    done = run_cli(*refused(server, 2), cwd=server.folder)
+    assert done.returncode == 0, done.stderr
+    assert "no --config" not in done.stderr
+    vkeys = [server.ledger.with_suffix(".vkey").read_text().strip()]
+    vkeys += re.findall(r"^verifier key  (\S+)$", done.stdout, re.MULTILINE)
+    store(server)
+    pins = [word for vkey in vkeys for word in ("--vkey", vkey)]
+    said = run_cli("verify", server.ledger, *pins, cwd=server.folder)
+    assert said.returncode == 3, said.stdout
+    assert said.stdout.splitlines()[0].endswith(". It was recovered 1 time: see below")
+
+
+def test_what_a_recovery_lost_stands_in_the_first_line_of_the_verdict(server: Server) -> None:
+    store(server)
+    roll_back(server)
+    done = run_cli(*refused(server, 1), cwd=server.folder)
+    lost = re.findall(r"^lost +(\d+) checkpoint", done.stdout, re.MULTILINE)
+    said = run_cli("verify", server.ledger, cwd=server.folder).stdout
+    total = sum(map(int, lost))
+    assert total > 0
+    assert f"recovered 1 time; {total} outside checkpoint" in said.splitlines()[0]
+
+
+def test_a_recovery_without_a_configuration_says_whom_it_asked(server: Server) -> None:
+    store(server)
+    done = run_cli("recover", server.ledger, "--reason", "x", cwd=server.folder)
+    assert done.returncode == 0, done.stderr
+    assert "no --config: only the anchors of the embedded configuration" in done.stderr
 
 
 def test_a_recovery_tells_the_anchors_at_once(server: Server) -> None:

@@ -130,6 +130,7 @@ def test_a_note_that_cannot_be_read_leaves_the_question_open(
     assert result.code == 2
     assert result.out.startswith("COULD NOT JUDGE: ")
     assert "is no checkpoint" in result.out
+    assert "is given with --anchor" in result.out, "where an anchor's file goes"
 
 
 def test_a_forged_signature_on_a_note_leaves_the_question_open(

@@ -16,6 +16,10 @@ from audit_receiver.ledger.durable import destroy, sync_directory, write_new
 from audit_receiver.tlog.note import NoteError, SignerKey, VerifierKey
 
 PRIVATE = 0o400
+IF_LOST = (
+    "If it is lost: audit-receiver recover --reason '...' (with the --config that `serve` has) goes"
+    " on under a new key, and records that"
+)
 _LONGEST = 65536  # no key file is anywhere near this long
 
 
@@ -64,7 +68,7 @@ class FileSource:
             return waiting
         raise LedgerError(
             f"{self._path}: is the key {signer.verifier}, the ledger names {named}. Restore the key"
-            " that belongs to this ledger; a new one cannot continue it"
+            f" that belongs to this ledger; a new one cannot continue it. {IF_LOST}"
         )
 
     def prepare(self, origin: str) -> SignerKey:
@@ -141,7 +145,7 @@ def read_secret(path: Path, what: str) -> bytes:
                 " can be stored a second time, nothing else changes"
             )
         else:
-            hint += "; a new one cannot continue this ledger"
+            hint += f"; a new one cannot continue this ledger. {IF_LOST}"
         raise LedgerError(f"{path}: {what} is missing; {hint}") from exc
     except OSError as exc:
         raise LedgerError(f"{path}: {what} cannot be read: {exc.strerror}") from exc
