@@ -12,6 +12,7 @@ from tests.kit.server import COMMAND, Server, environment, run_cli
 from tests.retention.test_commands import WHO, everywhere, send
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("rounds", [1, pytest.param(25, marks=pytest.mark.long)])
 def test_a_service_that_is_killed_while_it_erases_finishes_at_the_next_start(
     tmp_path: Path, rounds: int
