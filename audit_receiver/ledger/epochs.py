@@ -58,8 +58,11 @@ def walk(
         entries: rows of ENTRIES.
         head_at: a row of HEAD for a size, or None.
     """
-    reigns = [first]
-    for seq, header, digest, body in entries:
+    reigns, rows = [first], list(entries)
+    tails = unsigned((row[0], row[3]) for row in rows)
+    for seq, header, digest, body in rows:
+        if any(seq in tail for tail in tails):
+            continue
         reign = reigns[-1]
         fields, event = _read(path, seq, header, digest, body)
         key = _key(path, seq, event)
@@ -75,6 +78,29 @@ def walk(
         since = timestamp.parse(str(fields.get("received")))
         reigns.append(Reign(seq, first_size, key, since))
     return reigns
+
+
+def unsigned(own: Iterable[tuple[int, Any]]) -> list[range]:
+    """Entries that no head had covered when a recovery went on behind them: they have no force.
+
+    Args:
+        own: seq and body of own records, all `recover` entries among them.
+    """
+    tails: list[range] = []
+    for seq, body in sorted(own, reverse=True):  # one in a tail says nothing of what is before it
+        size = _recovered_from(body)
+        if size is not None and not any(seq in tail for tail in tails):
+            tails.append(range(max(size, 1), seq))
+    return tails
+
+
+def _recovered_from(body: Any) -> int | None:
+    try:
+        event = orjson.loads(body)["event"]
+        size = event["size"] if event["name"] == "recover" else None
+    except (ValueError, TypeError, KeyError):
+        return None
+    return size if type(size) is int else None
 
 
 def at(reigns: list[Reign], size: int) -> Reign:
