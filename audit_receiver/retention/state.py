@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from audit_receiver.errors import LedgerError
+from audit_receiver.ledger import epochs
 from audit_receiver.ledger.reader import Reader
 from audit_receiver.record import timestamp
 from audit_receiver.retention.policy import Policy
@@ -35,6 +36,7 @@ _TARGET = f"SELECT seq FROM main.entry WHERE target = ? AND {_MAY_GO}"
 _READS = "SELECT seq FROM main.entry WHERE action = 'ledger.read' AND instr(body, ?) > 0"
 _MENTIONS = "SELECT count(*) FROM main.entry NOT INDEXED WHERE instr(body, ?) > 0"
 _RECEIVED = "SELECT json_extract(header, '$.received') FROM main.entry WHERE seq = ?"
+_RECOVER = "ledger.recover"
 WINDOW = 50_000
 
 
@@ -188,8 +190,12 @@ def _holds(reader: Reader) -> list[Hold]:
 
 
 def _events(reader: Reader, event: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Own records of this kind that have force: whoever can write the file can append others, and
+    a recovery behind them covers those with its head."""
+    tails = epochs.unsigned((seq, body) for seq, body in _rows(reader, _EVENTS, (_RECOVER,)))
     for seq, body in sorted(_rows(reader, _EVENTS, (f"ledger.{event}",))):
-        yield seq, orjson.loads(body)["event"]
+        if not any(seq in tail for tail in tails):
+            yield seq, orjson.loads(body)["event"]
 
 
 def _ranges(event: dict[str, Any]) -> tuple[Range, ...]:
