@@ -8,7 +8,8 @@ from typing import NamedTuple
 from audit_receiver.anchor.keeper import Keeper
 from audit_receiver.anchor.model import Published
 from audit_receiver.errors import AuditReceiverError
-from audit_receiver.ledger.appender import Appended, Appender, Tip
+from audit_receiver.ledger.appender import Appender, Tip
+from audit_receiver.ledger.awaiting import answer_to
 
 LOOK_SECONDS = 0.2
 LEAST_SECONDS = 1.0  # between two checkpoints, however many records come
@@ -84,27 +85,12 @@ class Publisher:
             return
         self._hurried = False
         try:
-            kept = await self._keep()
+            kept = await answer_to(self._appender.publish)
         except AuditReceiverError as error:  # the ledger tells of its trouble itself
             _log.debug("no checkpoint is published: %s", error)
             return
         self._size, self._records, self._at = kept.tip.size, records, now
         self._keeper.offer(self._published(kept.tip, kept.note), records)
-
-    async def _keep(self) -> Appended:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Appended] = loop.create_future()
-
-        def done(result: Appended | Exception) -> None:
-            if future.done():
-                return
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-        self._appender.publish(done)
-        return await future
 
     def _published(self, tip: Tip, note: str) -> Published:
         return Published(tip.origin, tip.size, tip.root, note, self._wall())

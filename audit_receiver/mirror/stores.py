@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from audit_receiver.errors import AuditReceiverError
+from audit_receiver.ledger.durable import sync_directory
 from audit_receiver.mirror.layout import CHECKPOINTS, checkpoint_size
 
 
@@ -98,7 +99,7 @@ class DirectoryStore:
                 return False
             finally:
                 draft.unlink()
-            _sync(path.parent)
+            sync_directory(path.parent)
         except OSError as exc:
             raise self._cannot(key, exc) from exc
         return True
@@ -108,7 +109,7 @@ class DirectoryStore:
         try:
             draft, path = self._drafted(key, data)
             draft.rename(path)
-            _sync(path.parent)
+            sync_directory(path.parent)
         except OSError as exc:
             raise self._cannot(key, exc) from exc
 
@@ -148,15 +149,7 @@ class DirectoryStore:
             return
         self._make(directory.parent)
         directory.mkdir(exist_ok=True)
-        _sync(directory.parent)
+        sync_directory(directory.parent)
 
     def _cannot(self, key: str, exc: OSError) -> StoreError:
         return StoreError(f"{self.root / key}: cannot be written: {exc.strerror or exc}")
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from audit_receiver.errors import AuditReceiverError, Forbidden, MalformedRequest
-from audit_receiver.ledger.appender import Appended, Appender
+from audit_receiver.ledger.appender import Appender
+from audit_receiver.ledger.awaiting import answer_to
 
 MOST_LINE_BYTES = 64 * 1024
 MOST_ORDER_BYTES = 4 * 1024 * 1024  # ranges of many scattered bodies
@@ -109,19 +110,8 @@ class ReadsDoor:
         fields = _parse(told)
         pid, uid, gid = _credentials(peer)
         fields.update({"gid": gid, "pid": pid, "uid": uid, "user": _user(uid)})
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Appended] = loop.create_future()
-
-        def done(result: Appended | Exception) -> None:
-            if future.done():
-                return
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-        self._appender.submit_record("read", fields, done)
-        return {"seq": (await future).first_seq}
+        kept = await answer_to(lambda done: self._appender.submit_record("read", fields, done))
+        return {"seq": kept.first_seq}
 
 
 def _bind(path: Path) -> socket.socket:

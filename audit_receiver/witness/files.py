@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from audit_receiver.errors import AuditReceiverError
+from audit_receiver.ledger.durable import sync_directory
 
 PRIVATE = 0o400
 PUBLIC = 0o644
@@ -37,15 +38,6 @@ def replace_durably(path: Path, content: bytes, mode: int) -> None:
         os.close(descriptor)
     os.replace(draft, path)
     sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Lock:
