@@ -32,23 +32,6 @@ class Stamp(NamedTuple):
         return self.unix_nano + self.accuracy_nano
 
 
-def token_time(token: bytes, note: str, roots: bytes) -> int | str:
-    """When the note existed at the latest, in nanoseconds; or why the token does not prove it.
-
-    Args:
-        token: DER TimeStampResp.
-        note: the published note, as the ledger and the anchors keep it.
-        roots: PEM of the authorities that the token must chain to.
-
-    Raises:
-        ConfigError: nothing can be judged: the extra is not installed, or `roots` is not PEM.
-    """
-    try:
-        return stamp(token, note, trusted(roots)).latest_unix_nano
-    except ValueError as exc:
-        return str(exc)
-
-
 def stamped_under(roots: bytes) -> Stamped:
     """How tokens are judged by whoever trusts these authorities (PEM). Raises ConfigError."""
     certificates = trusted(roots)

@@ -20,12 +20,11 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 from audit_receiver import anchors
 from audit_receiver.anchor.stdout import StdoutAnchor
 from audit_receiver.tlog.note import VerifierKey
-from audit_receiver.verify.rfc3161 import token_time
 from tests.anchor.bucket import object_store
 from tests.anchor.subject import Subject, over_http, size_of
 from tests.anchor.witnesses import OurWitness, log_vkey
 from tests.kit.outside import Asked, Outside, Reply
-from tests.kit.timestamping import TimestampAuthority, served
+from tests.kit.timestamping import TimestampAuthority, served, token_time
 
 TREE_SIZE = "text/x.tlog.size"  # C2SP tlog-witness: the answer 409 states what it holds
 Authorities = tuple[TimestampAuthority, TimestampAuthority]

@@ -10,10 +10,9 @@ from audit_receiver.anchor.http import Peer
 from audit_receiver.anchor.model import AnchorError, NotDue, Token
 from audit_receiver.anchor.timestamp import TimestampAnchor
 from audit_receiver.errors import ConfigError, LedgerError
-from audit_receiver.verify.rfc3161 import token_time
 from tests.anchor.scene import SECOND, published
 from tests.kit.outside import Outside, Reply
-from tests.kit.timestamping import TimestampAuthority, openssl_verifies, served
+from tests.kit.timestamping import TimestampAuthority, openssl_verifies, served, token_time
 
 HOUR = 3600
 

@@ -8,6 +8,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+from audit_receiver.verify.rfc3161 import stamp, trusted
 from tests.kit.outside import Asked, Outside, Reply
 
 _EXTENSIONS = {
@@ -116,3 +117,20 @@ def openssl_verifies(folder: Path, token: bytes, note: str, roots: Path) -> bool
     )
     assert ("Verification: OK" in done.stdout) == (done.returncode == 0)
     return done.returncode == 0
+
+
+def token_time(token: bytes, note: str, roots: bytes) -> int | str:
+    """When the note existed at the latest, in nanoseconds; or why the token does not prove it.
+
+    Args:
+        token: DER TimeStampResp.
+        note: the published note, as the ledger and the anchors keep it.
+        roots: PEM of the authorities that the token must chain to.
+
+    Raises:
+        ConfigError: nothing can be judged: the extra is not installed, or `roots` is not PEM.
+    """
+    try:
+        return stamp(token, note, trusted(roots)).latest_unix_nano
+    except ValueError as exc:
+        return str(exc)

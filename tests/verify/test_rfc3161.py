@@ -9,9 +9,9 @@ import pytest
 
 from audit_receiver.errors import ConfigError
 from audit_receiver.verify import der, rfc3161
-from audit_receiver.verify.rfc3161 import Stamp, stamp, stamped_under, token_time, trusted
+from audit_receiver.verify.rfc3161 import Stamp, stamp, stamped_under, trusted
 from audit_receiver.verify.trust import NotTrusted
-from tests.kit.timestamping import TimestampAuthority, openssl, openssl_verifies
+from tests.kit.timestamping import TimestampAuthority, openssl, openssl_verifies, token_time
 
 NOTE = "ledger/0123456789abcdef\n5\nAAAA\n\n\u2014 ledger AAAA\n"
 

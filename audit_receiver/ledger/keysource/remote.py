@@ -1,5 +1,6 @@
 """What all keys have in common that sign outside this process."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from audit_receiver.errors import LedgerError, LedgerUnavailable
@@ -35,7 +36,7 @@ class RemoteSigner:
         return signature
 
 
-class Fixed:
+class Fixed(ABC):
     """A key source that makes no keys: what it has is what the ledger has for ever."""
 
     rotates = False
@@ -46,12 +47,12 @@ class Fixed:
         """Nothing is overwritten: this key was there before the ledger."""
         return ()
 
-    def clear(self) -> None:
+    def clear(self) -> None:  # noqa: B027 (there is nothing to do)
         """What was there before stays."""
 
+    @abstractmethod
     def create(self, origin: str) -> Signer:
         """The key, under the new ledger's name."""
-        raise NotImplementedError
 
     def find(self, named: VerifierKey) -> Signer:
         """The key, if it is the ledger's."""
