@@ -150,19 +150,7 @@ class _Recovery:
             "signature": base64.b64encode(signature).decode(),
         }
         end = End(size, digest.hex(), min(received, self._now.wall - 1), 0)
-        writer = pen.Pen(
-            self._connection,
-            Keys(signer, dedup),
-            self._stored_tip(),
-            reigns[-1].seq,
-            reigns[-1].since,
-            end,
-            roots.frontier,
-            Counter(),
-            Counters(),
-            FileGuard(self._path),
-            Notary(log_signer),
-        )
+        writer = self._writer(Keys(signer, dedup), Notary(log_signer), reigns[-1], end, roots)
         written = writer.write(
             [Job((), self._schema_event(), None, publish=True)],
             self._now,
@@ -182,6 +170,24 @@ class _Recovery:
             moved=[],
             note=written.note,
             remark=remark,
+        )
+
+    def _writer(
+        self, held: Keys, log: Notary, reign: epochs.Reign, end: End, roots: "_Roots"
+    ) -> pen.Pen:
+        """The pen, at the place where the ledger ends."""
+        return pen.Pen(
+            self._connection,
+            held,
+            self._stored_tip(),
+            reign.seq,
+            reign.since,
+            end,
+            roots.frontier,
+            Counter(),
+            Counters(),
+            FileGuard(self._path),
+            log,
         )
 
     def _last_entry(self) -> tuple[int, bytes, int]:
